@@ -4,6 +4,7 @@ mod api_versions;
 mod decode_error;
 mod error_code;
 mod header;
+mod init_producer_id;
 mod metadata;
 mod reader;
 #[cfg(test)]
@@ -14,6 +15,7 @@ pub use api_versions::{ApiVersion, ApiVersionsRequest, ApiVersionsResponse};
 pub use decode_error::DecodeError;
 pub use error_code::ErrorCode;
 pub use header::{ApiKey, RequestHeader, split_response};
+pub use init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 pub use metadata::{
     MetadataRequest, MetadataResponse, NodeEndpoint, PartitionMetadata, TopicMetadata,
 };

@@ -5,3 +5,8 @@
 extern crate alloc;
 #[cfg(test)]
 extern crate std;
+
+#[allow(dead_code)] // until the rooms above use it
+mod backoff;
+#[allow(dead_code)] // until the rooms above use it
+mod rng;

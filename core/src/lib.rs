@@ -8,5 +8,8 @@ extern crate std;
 
 #[allow(dead_code)] // until the rooms above use it
 mod backoff;
+mod crc32c;
 #[allow(dead_code)] // until the rooms above use it
 mod rng;
+
+pub use crc32c::{Checksum, crc32c_append};

@@ -10,6 +10,9 @@ extern crate std;
 mod backoff;
 mod crc32c;
 #[allow(dead_code)] // until the rooms above use it
+mod partitioner;
+#[allow(dead_code)] // until the rooms above use it
 mod rng;
 
 pub use crc32c::{Checksum, crc32c_append};
+pub use partitioner::partition_for_key;

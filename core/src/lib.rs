@@ -15,6 +15,9 @@ mod partitioner;
 #[allow(dead_code)] // until the rooms above use it
 mod rng;
 
-pub use config::{PropertiesError, parse_properties};
+pub use config::{
+    Acks, Config, ConfigBuilder, ConfigError, HostPort, PropertiesError, SequenceGap,
+    parse_properties,
+};
 pub use crc32c::{Checksum, crc32c_append};
 pub use partitioner::partition_for_key;

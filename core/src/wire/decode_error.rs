@@ -6,7 +6,7 @@ use core::fmt;
 ///
 /// The peer does not speak the protocol, or not the version it was asked in: nothing more on the
 /// connection can be trusted, so the caller closes it. Offsets count from the start of the input.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DecodeError {
     /// The input ends inside a field.
     Truncated {

@@ -1,0 +1,505 @@
+//! One link: frames, ApiVersions, requests in flight, time-outs.
+
+use alloc::{collections::VecDeque, vec::Vec};
+use core::time::Duration;
+
+use crate::{
+    error::{Disconnect, ProtocolError},
+    id::Topic,
+    idempotence::Leadership,
+    time::Instant,
+    wire::{ApiKey, ApiVersionsResponse, ErrorCode},
+};
+
+/// A request that waits for its answer, or for being written if it gets none.
+#[derive(Debug)]
+pub(crate) enum Request {
+    /// Which versions does the broker know?
+    ApiVersions,
+    /// Brokers, topics, leaders.
+    Metadata {
+        /// The topics that were asked for.
+        topics: Vec<Topic>,
+    },
+    /// A producer id.
+    InitProducerId,
+    /// Batches.
+    Produce {
+        /// One for each partition, in the order of the wire.
+        items: Vec<ProduceItem>,
+    },
+}
+
+/// A batch in a Produce request: enough to match the answer without looking at today's metadata (H062).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ProduceItem {
+    pub(crate) topic: Topic,
+    pub(crate) index: i32,
+    /// The partition's dense index.
+    pub(crate) partition: u32,
+    pub(crate) batch: u32,
+    pub(crate) leadership: Leadership,
+}
+
+/// A request in flight.
+#[derive(Debug)]
+pub(crate) struct InFlight {
+    correlation_id: i32,
+    pub(crate) api: ApiKey,
+    pub(crate) version: i16,
+    sent: Instant,
+    is_answered: bool,
+    pub(crate) request: Request,
+}
+
+/// The versions of each API that both sides of a link speak; `None` where there are none.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Versions {
+    pub(crate) produce: Option<i16>,
+    pub(crate) metadata: Option<i16>,
+    pub(crate) init_producer_id: Option<i16>,
+}
+
+/// How far a link has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// The transport is not up yet.
+    Connecting,
+    /// ApiVersions is to be asked in this version.
+    Asking(i16),
+    /// ApiVersions was asked.
+    Negotiating,
+    Ready,
+    /// The driver was told to close it.
+    Closing,
+}
+
+/// What ApiVersions' answer means for the link.
+pub(crate) enum Negotiation {
+    Ready,
+    /// Asked again, in a version that the broker named (KIP-511).
+    Again,
+}
+
+/// One link to one broker.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    stage: Stage,
+    opened: Instant,
+    setup_timeout: Duration,
+    request_timeout: Duration,
+    first_version: i16,
+    pub(crate) versions: Versions,
+    in_flight: VecDeque<InFlight>,
+    produces: usize,
+    next_correlation_id: i32,
+    got_ready: bool,
+    /// A transmit is with the driver.
+    writing: bool,
+    active: Instant,
+    throttled_until: Instant,
+    /// Why it is being closed, if the core decided it.
+    pub(crate) why: Option<Disconnect>,
+    pub(crate) frames: Frames,
+}
+
+impl Connection {
+    /// A link that is being opened. `setup_timeout` covers everything until it is ready (H080);
+    /// `first_version` is the version in which ApiVersions is asked first.
+    pub(crate) fn new(
+        now: Instant,
+        setup_timeout: Duration,
+        request_timeout: Duration,
+        largest_frame: usize,
+        first_version: i16,
+    ) -> Self {
+        Self {
+            stage: Stage::Connecting,
+            opened: now,
+            setup_timeout,
+            request_timeout,
+            first_version,
+            versions: Versions::default(),
+            in_flight: VecDeque::new(),
+            produces: 0,
+            next_correlation_id: 0,
+            got_ready: false,
+            writing: false,
+            active: now,
+            throttled_until: Instant::ORIGIN,
+            why: None,
+            frames: Frames::new(largest_frame),
+        }
+    }
+
+    /// The transport is up.
+    pub(crate) fn connected(&mut self, now: Instant) {
+        if self.stage == Stage::Connecting {
+            self.stage = Stage::Asking(self.first_version);
+            self.active = now;
+        }
+    }
+
+    /// The version in which ApiVersions is to be asked now.
+    pub(crate) fn asks_versions(&self) -> Option<i16> {
+        match self.stage {
+            Stage::Asking(version) if !self.writing => Some(version),
+            _ => None,
+        }
+    }
+
+    /// Takes the answer to ApiVersions, which was asked in `version`.
+    pub(crate) fn negotiate(
+        &mut self,
+        version: i16,
+        response: &ApiVersionsResponse,
+    ) -> Result<Negotiation, ProtocolError> {
+        const UNSUPPORTED: ProtocolError = ProtocolError::UnsupportedVersion { api: "ApiVersions" };
+        let newest = |api| response.common_versions(api).map(|range| *range.end());
+        if response.error_code == ErrorCode::UNSUPPORTED_VERSION {
+            // Named or not, the next version is lower, so that this comes to an end (H092).
+            let next = newest(ApiKey::API_VERSIONS).unwrap_or(0);
+            if next >= version {
+                return Err(UNSUPPORTED);
+            }
+            self.stage = Stage::Asking(next);
+            return Ok(Negotiation::Again);
+        }
+        if !response.error_code.is_none() {
+            return Err(UNSUPPORTED);
+        }
+        self.versions = Versions {
+            produce: newest(ApiKey::PRODUCE),
+            metadata: newest(ApiKey::METADATA),
+            init_producer_id: newest(ApiKey::INIT_PRODUCER_ID),
+        };
+        self.stage = Stage::Ready;
+        self.got_ready = true;
+        Ok(Negotiation::Ready)
+    }
+
+    /// Requests other than ApiVersions may be sent.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.stage == Stage::Ready
+    }
+
+    /// The driver was told to close it.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.stage == Stage::Closing
+    }
+
+    /// A request may be handed to the driver now: the last one is written, and the broker does not throttle (KIP-219).
+    pub(crate) fn is_free(&self, now: Instant) -> bool {
+        self.is_ready() && !self.writing && now >= self.throttled_until
+    }
+
+    pub(crate) fn is_throttled(&self, now: Instant) -> bool {
+        now < self.throttled_until
+    }
+
+    /// Notes a request as handed to the driver and returns its correlation id.
+    pub(crate) fn send(
+        &mut self,
+        now: Instant,
+        api: ApiKey,
+        version: i16,
+        is_answered: bool,
+        request: Request,
+    ) -> i32 {
+        let correlation_id = self.next_correlation_id;
+        self.next_correlation_id = correlation_id.wrapping_add(1) & i32::MAX;
+        if self.stage == Stage::Asking(version) && api == ApiKey::API_VERSIONS {
+            self.stage = Stage::Negotiating;
+        }
+        self.produces += usize::from(api == ApiKey::PRODUCE);
+        self.in_flight.push_back(InFlight {
+            correlation_id,
+            api,
+            version,
+            sent: now,
+            is_answered,
+            request,
+        });
+        self.writing = true;
+        self.active = self.active.max(now);
+        correlation_id
+    }
+
+    /// The transmit is with the socket. Returns the request if no answer to it will come (acks=0).
+    pub(crate) fn written(&mut self, now: Instant) -> Option<InFlight> {
+        self.writing = false;
+        self.active = self.active.max(now);
+        if self.in_flight.back().is_some_and(|r| !r.is_answered) {
+            return self.take(VecDeque::pop_back);
+        }
+        None
+    }
+
+    pub(crate) fn is_writing(&self) -> bool {
+        self.writing
+    }
+
+    /// Checks that an answer belongs to the oldest request: brokers answer in order.
+    pub(crate) fn check(&self, correlation_id: i32) -> Result<(), ProtocolError> {
+        let expected = self
+            .oldest()
+            .filter(|r| r.is_answered)
+            .map(|r| r.correlation_id);
+        if expected == Some(correlation_id) {
+            return Ok(());
+        }
+        Err(ProtocolError::Correlation {
+            got: correlation_id,
+            expected,
+        })
+    }
+
+    /// Takes the oldest request, whose answer came.
+    pub(crate) fn answered(&mut self, now: Instant) -> InFlight {
+        self.active = self.active.max(now);
+        self.take(VecDeque::pop_front)
+            .expect("the answer was checked against it")
+    }
+
+    /// The oldest request.
+    pub(crate) fn oldest(&self) -> Option<&InFlight> {
+        self.in_flight.front()
+    }
+
+    /// The newest request.
+    pub(crate) fn newest(&self) -> Option<&InFlight> {
+        self.in_flight.back()
+    }
+
+    /// Takes all requests, oldest first: the link is gone.
+    pub(crate) fn take_all(&mut self) -> VecDeque<InFlight> {
+        self.produces = 0;
+        core::mem::take(&mut self.in_flight)
+    }
+
+    /// Produce requests in flight.
+    pub(crate) fn produces(&self) -> usize {
+        self.produces
+    }
+
+    /// All requests in flight: how busy the broker is with us.
+    pub(crate) fn load(&self) -> usize {
+        self.in_flight.len()
+    }
+
+    /// Sends nothing for a while, at the broker's wish (KIP-219). The answers it owes may come later by as much.
+    pub(crate) fn throttle(&mut self, now: Instant, throttle_time_ms: i32) {
+        let Ok(millis @ 1..) = u64::try_from(throttle_time_ms) else {
+            return;
+        };
+        let time = Duration::from_millis(millis);
+        self.throttled_until = self.throttled_until.max(now + time);
+        for request in &mut self.in_flight {
+            request.sent = request.sent + time;
+        }
+    }
+
+    /// When throttling ends, if it has not by `now`.
+    pub(crate) fn throttled_until(&self, now: Instant) -> Option<Instant> {
+        self.is_throttled(now).then_some(self.throttled_until)
+    }
+
+    /// It got as far as being ready.
+    pub(crate) fn was_ready(&self) -> bool {
+        self.got_ready
+    }
+
+    /// It got as far as asking for versions.
+    pub(crate) fn asked_versions(&self) -> bool {
+        self.next_correlation_id > 0
+    }
+
+    /// Marks it as closing; the driver is told, and what follows comes with its answer.
+    pub(crate) fn close(&mut self, why: Disconnect) {
+        self.stage = Stage::Closing;
+        self.why = Some(why);
+    }
+
+    /// When the link's patience ends: while it is set up, or while a request waits.
+    pub(crate) fn next_timeout(&self) -> Option<Instant> {
+        let request = self.oldest().map(|r| r.sent + self.request_timeout);
+        match self.stage {
+            Stage::Closing => None,
+            Stage::Ready => request,
+            _ => Some(self.opened + self.setup_timeout),
+        }
+    }
+
+    /// Why the link is to be closed now, if its patience is over.
+    pub(crate) fn timed_out(&self, now: Instant) -> Option<Disconnect> {
+        let at = self.next_timeout()?;
+        (at <= now).then(|| match self.stage {
+            Stage::Ready => Disconnect::RequestTimedOut {
+                after: self.request_timeout,
+            },
+            _ => Disconnect::SetupTimedOut {
+                after: self.setup_timeout,
+            },
+        })
+    }
+
+    /// Since when nothing is under way, on a link that is ready.
+    pub(crate) fn idle_since(&self) -> Option<Instant> {
+        (self.is_ready() && self.in_flight.is_empty() && !self.writing).then_some(self.active)
+    }
+
+    fn take(&mut self, pop: fn(&mut VecDeque<InFlight>) -> Option<InFlight>) -> Option<InFlight> {
+        let taken = pop(&mut self.in_flight)?;
+        self.produces -= usize::from(taken.api == ApiKey::PRODUCE);
+        Some(taken)
+    }
+}
+
+/// Cuts the incoming bytes into frames, however they come.
+///
+/// A frame that lies whole in the input is not copied; only one that is cut is gathered.
+#[derive(Debug, Default)]
+pub(crate) struct Frames {
+    limit: usize,
+    partial: Vec<u8>,
+}
+
+impl Frames {
+    fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            partial: Vec::new(),
+        }
+    }
+
+    /// Cuts the next frame off `input` and hands its content to `take`; `None` if it is not whole yet, and kept.
+    pub(crate) fn next<R>(
+        &mut self,
+        input: &mut &[u8],
+        take: impl FnOnce(&[u8]) -> R,
+    ) -> Result<Option<R>, ProtocolError> {
+        if self.partial.is_empty() {
+            if let Some((head, rest)) = input.split_first_chunk() {
+                let len = self.length(*head)?;
+                if let Some((frame, rest)) = rest.split_at_checked(len) {
+                    *input = rest;
+                    return Ok(Some(take(frame)));
+                }
+            }
+        }
+        if !self.gather(input, 4) {
+            return Ok(None);
+        }
+        let head = self
+            .partial
+            .first_chunk()
+            .expect("four bytes were gathered");
+        let len = 4 + self.length(*head)?;
+        if !self.gather(input, len) {
+            return Ok(None);
+        }
+        let result = take(&self.partial[4..]);
+        // What one large answer took is not kept for ever.
+        self.partial.clear();
+        self.partial.shrink_to(KEPT);
+        Ok(Some(result))
+    }
+
+    /// Gathers up to `len` bytes; whether they are there. Memory grows with what came, not with what was announced.
+    fn gather(&mut self, input: &mut &[u8], len: usize) -> bool {
+        let missing = len.saturating_sub(self.partial.len()).min(input.len());
+        let (now, later) = input.split_at(missing);
+        self.partial.extend_from_slice(now);
+        *input = later;
+        self.partial.len() >= len
+    }
+
+    fn length(&self, head: [u8; 4]) -> Result<usize, ProtocolError> {
+        let len = i32::from_be_bytes(head);
+        match usize::try_from(len) {
+            Ok(bytes) if bytes <= self.limit => Ok(bytes),
+            _ => {
+                let hint = match head {
+                    [b'H', b'T', b'T', b'P'] => Some("HTTP"),
+                    [0x15 | 0x16, 3, ..] => Some("TLS"),
+                    _ => None,
+                };
+                Err(ProtocolError::FrameLength {
+                    len,
+                    limit: self.limit,
+                    hint,
+                })
+            }
+        }
+    }
+}
+
+/// Memory for gathering that a link keeps.
+const KEPT: usize = 16 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::vec;
+
+    use super::*;
+
+    fn frame(content: &[u8]) -> Vec<u8> {
+        let mut bytes = (content.len() as i32).to_be_bytes().to_vec();
+        bytes.extend_from_slice(content);
+        bytes
+    }
+
+    #[test]
+    fn frames_come_out_the_same_however_they_are_cut() {
+        let contents = [&b"first"[..], b"", b"a longer one, the third"];
+        let stream: Vec<u8> = contents.iter().flat_map(|c| frame(c)).collect();
+        for step in 1..=stream.len() {
+            let (mut frames, mut got) = (Frames::new(100), vec![]);
+            for mut piece in stream.chunks(step) {
+                while let Some(content) = frames.next(&mut piece, <[u8]>::to_vec).unwrap() {
+                    got.push(content);
+                }
+                assert!(piece.is_empty(), "the input is always used up");
+            }
+            assert_eq!(got, contents, "in steps of {step}");
+        }
+    }
+
+    #[test]
+    fn h084_a_hostile_length_takes_no_memory() {
+        for (head, hint) in [
+            (*b"HTTP", Some("HTTP")),
+            ([0x15, 3, 1, 0], Some("TLS")),
+            ((-1i32).to_be_bytes(), None),
+            (i32::MAX.to_be_bytes(), None),
+            (101i32.to_be_bytes(), None),
+        ] {
+            for step in [1, 4] {
+                let mut frames = Frames::new(100);
+                let error = head
+                    .chunks(step)
+                    .find_map(|mut p| frames.next(&mut p, |_| ()).err());
+                let len = i32::from_be_bytes(head);
+                assert_eq!(
+                    error,
+                    Some(ProtocolError::FrameLength {
+                        len,
+                        limit: 100,
+                        hint
+                    })
+                );
+                assert!(frames.partial.capacity() <= 8);
+            }
+        }
+    }
+
+    #[test]
+    fn an_empty_frame_at_the_limit_is_taken() {
+        let mut frames = Frames::new(3);
+        assert_eq!(
+            frames.next(&mut &frame(b"abc")[..], <[u8]>::len),
+            Ok(Some(3))
+        );
+        assert_eq!(frames.next(&mut &frame(b"")[..], <[u8]>::len), Ok(Some(0)));
+    }
+}

@@ -1,0 +1,90 @@
+//! What the core asks of its driver ([`Command`]) and tells the application ([`Event`]).
+
+use alloc::boxed::Box;
+use core::{net::SocketAddr, ops::Range};
+
+use crate::{
+    error::{Cause, Fatal, SendError},
+    id::{BatchId, ConnectionId, FlushId, LookupId, Topic, Waiter},
+    outcome::Outcome,
+};
+
+/// Something for the driver to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Command {
+    /// Look a name up, and answer with [`handle_resolved`](crate::ProducerCore::handle_resolved).
+    /// Addresses in numbers never need a look-up.
+    Resolve {
+        /// Names the answer.
+        lookup: LookupId,
+        /// The host's name.
+        host: Box<str>,
+        /// The port that goes into the addresses.
+        port: u16,
+    },
+    /// Open a link, and answer with [`handle_connected`](crate::ProducerCore::handle_connected) or
+    /// [`handle_disconnected`](crate::ProducerCore::handle_disconnected).
+    Connect {
+        /// Names the link.
+        connection: ConnectionId,
+        /// Where to.
+        address: SocketAddr,
+    },
+    /// Close a link now, in whatever state it is, and answer with
+    /// [`handle_disconnected`](crate::ProducerCore::handle_disconnected), giving back the transmit that was
+    /// outstanding.
+    Disconnect {
+        /// The link.
+        connection: ConnectionId,
+    },
+}
+
+/// Something the application may want to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A range of a batch's records has its outcome. Every accepted record is in exactly one such range.
+    #[non_exhaustive]
+    Completed {
+        /// The batch of the records' tickets.
+        batch: BatchId,
+        /// The indexes of the records.
+        records: Range<u32>,
+        /// What became of them.
+        outcome: Outcome,
+        /// No more will come for this batch: its id ends here.
+        last: bool,
+    },
+    /// The waiter's turn has come: answer with [`send_waited`](crate::ProducerCore::send_waited) or
+    /// [`cancel_wait`](crate::ProducerCore::cancel_wait). (A waiter for a topic only needs no answer.)
+    Admitted(Waiter),
+    /// The waiter waited in vain; its id ends here.
+    WaitFailed(Waiter, SendError),
+    /// The topic's partitions are known.
+    TopicReady(Topic),
+    /// All records that were accepted before this flush have their outcome.
+    Flushed(FlushId),
+    /// Something that an operator may want to see.
+    Warning(Warning),
+    /// The producer has ended: every record has its outcome, every link is closed.
+    Closed(Option<Fatal>),
+}
+
+/// Something that an operator may want to see. Nothing depends on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Warning {
+    /// A broker is out of reach, or its link broke; it is tried again.
+    Broker(Cause),
+    /// A topic has another id than before: it was deleted and created again, and records go to the new one.
+    TopicRecreated(Topic),
+    /// A broker's log or producer state no longer has what it acknowledged (an unclean election, for example),
+    /// or lost count of the sequence: a new epoch was begun, and no record was sent twice.
+    SequenceGap {
+        /// The topic.
+        topic: Topic,
+        /// The partition.
+        partition: i32,
+    },
+}

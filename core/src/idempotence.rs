@@ -1,0 +1,443 @@
+//! Producer id, epoch and sequences: what may be sent next on a partition, and what an attempt's result means.
+//!
+//! A partition's broker takes batches of one producer id and epoch only in sequence, and drops those it has seen
+//! ([KIP-98](https://cwiki.apache.org/confluence/display/KAFKA/KIP-98+-+Exactly+Once+Delivery+and+Transactional+Messaging)).
+//! The golden rule on this side: a batch with an attempt of unknown end is never stamped anew; it is retried byte for
+//! byte, or ended as maybe written. Where the count is lost, the epoch is bumped locally (KIP-360), which fences off
+//! whatever may still be on the way.
+
+use alloc::vec::Vec;
+
+use crate::{batch::Stamp, config::SequenceGap};
+
+/// The producer id and epoch under which batches are stamped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) producer_id: i64,
+    pub(crate) epoch: i16,
+}
+
+impl Identity {
+    const NONE: Self = Self {
+        producer_id: -1,
+        epoch: -1,
+    };
+
+    /// The next epoch of the same id, or `None` when the epochs are used up and a new id is due.
+    pub(crate) fn bumped(self) -> Option<Self> {
+        let epoch = self.epoch.checked_add(1)?;
+        Some(Self { epoch, ..self })
+    }
+}
+
+/// A log as its leader holds it. Another leader, epoch, topic or producer id may know nothing of our sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Leadership {
+    pub(crate) broker: i32,
+    pub(crate) epoch: i32,
+    pub(crate) topic_id: [u8; 16],
+    pub(crate) producer_id: i64,
+}
+
+/// How a partition's batches may overlap on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pipelining {
+    /// Stamped: up to so many batches that are not resolved.
+    Idempotent(usize),
+    /// One at a time, since `max.in.flight.requests.per.connection` is 1.
+    Ordered,
+    /// As many as there are requests, reordered by retries.
+    Free,
+}
+
+/// What to send next on a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// This batch, again.
+    Retry(u32),
+    /// A batch that was never sent.
+    Fresh,
+    /// Nothing until an answer comes.
+    Nothing,
+}
+
+/// How an attempt to send a batch ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Attempt {
+    /// The batch is in the log.
+    Written,
+    /// No byte left the process.
+    Untouched,
+    /// This attempt wrote nothing; `retry` if another may.
+    Refused { retry: bool },
+    /// Nobody knows; `retry` if asking again may tell.
+    Uncertain { retry: bool },
+    /// The broker's count of the sequence is another. This attempt wrote nothing.
+    OutOfOrder,
+    /// The broker has nothing of this producer any more, nor of what it may have written: retention took it.
+    Forgotten,
+}
+
+/// What becomes of a batch after an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Written,
+    NotWritten,
+    MaybeWritten,
+    /// It waits here to be sent again under the same stamp.
+    Retry,
+    /// Its stamp is gone; it goes back into the queue, to be stamped anew.
+    Requeue,
+    /// Its outcome was given before; nothing is left to do for it.
+    GivenUp,
+}
+
+/// A fate, and whether the partition's sequence under `fault` is broken, so that the epoch must be bumped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Resolution {
+    pub(crate) fate: Fate,
+    pub(crate) fault: Option<Identity>,
+}
+
+/// One partition's sequence, and its batches that were sent and are not resolved, in the order of the sequence.
+pub(crate) struct Sequences {
+    pipelining: Pipelining,
+    gap_policy: SequenceGap,
+    /// What `next` counts under.
+    identity: Identity,
+    next: i32,
+    /// The sequence under `identity` is broken: no fresh batch, and no new stamp, under it.
+    faulted: bool,
+    /// A batch left with its end unknown, this many stamps ago or earlier: whether the sequence still holds shows only
+    /// when a later batch succeeds.
+    gap: Option<u64>,
+    /// The leader which has taken a batch of ours: before that it may have no state, and would take any sequence.
+    proven: Option<Leadership>,
+    stamps: u64,
+    last_acknowledged: Option<i64>,
+    unresolved: Vec<Unresolved>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Unresolved {
+    batch: u32,
+    stamp: Stamp,
+    serial: u64,
+    attempts: u32,
+    in_flight: bool,
+    uncertain: bool,
+    given_up: bool,
+}
+
+impl Sequences {
+    pub(crate) fn new(pipelining: Pipelining, gap_policy: SequenceGap) -> Self {
+        Self {
+            pipelining,
+            gap_policy,
+            identity: Identity::NONE,
+            next: 0,
+            faulted: false,
+            gap: None,
+            proven: None,
+            stamps: 0,
+            last_acknowledged: None,
+            unresolved: Vec::new(),
+        }
+    }
+
+    /// Says what may be sent now to the leader at `leadership`, under `identity` (ignored without idempotence).
+    pub(crate) fn next(&self, identity: Option<Identity>, leadership: Leadership) -> Next {
+        let waiting = self.unresolved.iter().position(|u| !u.in_flight);
+        match (self.pipelining, waiting) {
+            (Pipelining::Idempotent(_), Some(0)) => Next::Retry(self.unresolved[0].batch),
+            // Not the lowest: what is before it is still on the way.
+            (Pipelining::Idempotent(_), Some(_)) => Next::Nothing,
+            (Pipelining::Idempotent(most), None) => self.next_fresh(most, identity, leadership),
+            (Pipelining::Ordered, _) if self.unresolved.iter().any(|u| u.in_flight) => {
+                Next::Nothing
+            }
+            (Pipelining::Ordered | Pipelining::Free, Some(i)) => {
+                Next::Retry(self.unresolved[i].batch)
+            }
+            (Pipelining::Ordered | Pipelining::Free, None) => Next::Fresh,
+        }
+    }
+
+    fn next_fresh(&self, most: usize, identity: Option<Identity>, leadership: Leadership) -> Next {
+        let Some(identity) = identity else {
+            return Next::Nothing;
+        };
+        let alone = self.unresolved.is_empty();
+        let clean = self
+            .unresolved
+            .iter()
+            .all(|u| u.attempts == 1 && !u.given_up);
+        let pipelines = self.identity == identity
+            && !self.faulted
+            && clean
+            && self.unresolved.len() < most
+            && self.proven == Some(leadership);
+        if self.gap.is_none() && (alone || pipelines) {
+            Next::Fresh
+        } else {
+            Next::Nothing
+        }
+    }
+
+    /// Stamps a fresh batch of `count` records and notes it as on the way.
+    pub(crate) fn stamp(&mut self, batch: u32, count: u32, identity: Option<Identity>) -> Stamp {
+        let stamp = match (self.pipelining, identity) {
+            (Pipelining::Idempotent(_), Some(identity)) => {
+                if self.identity != identity {
+                    debug_assert!(
+                        self.unresolved.is_empty(),
+                        "an epoch ends before the next begins"
+                    );
+                    (self.identity, self.next, self.faulted, self.gap) = (identity, 0, false, None);
+                }
+                let base_sequence = self.next;
+                self.next = sequence_after(base_sequence, count);
+                Stamp {
+                    producer_id: identity.producer_id,
+                    epoch: identity.epoch,
+                    base_sequence,
+                }
+            }
+            _ => Stamp::NONE,
+        };
+        let serial = self.stamps;
+        self.stamps += 1;
+        self.unresolved.push(Unresolved {
+            batch,
+            stamp,
+            serial,
+            attempts: 1,
+            in_flight: true,
+            uncertain: false,
+            given_up: false,
+        });
+        stamp
+    }
+
+    /// Notes a waiting batch as on the way again, under the stamp that it has.
+    pub(crate) fn resend(&mut self, batch: u32) -> Stamp {
+        let entry = self
+            .unresolved
+            .iter_mut()
+            .find(|u| u.batch == batch && !u.in_flight);
+        let entry = entry.expect("`next` named a batch that waits");
+        entry.in_flight = true;
+        entry.attempts += 1;
+        entry.stamp
+    }
+
+    /// Takes the end of an attempt and decides the batch's fate. `leadership` is whom it was sent to.
+    ///
+    /// Returns `None` if no such batch is on the way.
+    pub(crate) fn resolve(
+        &mut self,
+        batch: u32,
+        attempt: Attempt,
+        leadership: Leadership,
+    ) -> Option<Resolution> {
+        let place = self
+            .unresolved
+            .iter()
+            .position(|u| u.batch == batch && u.in_flight)?;
+        let entry = &mut self.unresolved[place];
+        entry.in_flight = false;
+        entry.uncertain |= matches!(attempt, Attempt::Uncertain { .. });
+        let (uncertain, given_up) = (entry.uncertain, entry.given_up);
+        let is_head = place == 0;
+        Some(match attempt {
+            Attempt::Written => self.written(place, leadership),
+            _ if given_up => self.drop_out(place, Fate::GivenUp),
+            Attempt::Untouched => {
+                self.unresolved[place].attempts -= 1;
+                self.retry(place)
+            }
+            Attempt::Refused { retry: true } | Attempt::Uncertain { retry: true } => {
+                self.retry(place)
+            }
+            Attempt::Refused { retry: false } | Attempt::Uncertain { retry: false } => self
+                .drop_out(
+                    place,
+                    if uncertain {
+                        Fate::MaybeWritten
+                    } else {
+                        Fate::NotWritten
+                    },
+                ),
+            Attempt::OutOfOrder if !is_head => self.retry(place),
+            Attempt::OutOfOrder if uncertain && self.gap_policy == SequenceGap::MaybeWritten => {
+                let identity = self.remove(place);
+                self.fault(Fate::MaybeWritten, identity)
+            }
+            Attempt::OutOfOrder | Attempt::Forgotten => {
+                let identity = self.remove(place);
+                self.fault(Fate::Requeue, identity)
+            }
+        })
+    }
+
+    /// Ends a batch from this side (expiry, purge, close), whatever its state.
+    ///
+    /// One that is on the way stays noted until its answer comes or its link is gone, and nothing fresh is sent
+    /// before; its outcome can only be "maybe written".
+    pub(crate) fn give_up(&mut self, batch: u32) -> Resolution {
+        let place = self
+            .unresolved
+            .iter()
+            .position(|u| u.batch == batch && !u.given_up);
+        let place = place.expect("a batch that was taken is noted until its end");
+        let entry = &mut self.unresolved[place];
+        if entry.in_flight {
+            entry.given_up = true;
+            return Resolution {
+                fate: Fate::MaybeWritten,
+                fault: None,
+            };
+        }
+        let fate = if entry.uncertain {
+            Fate::MaybeWritten
+        } else {
+            Fate::NotWritten
+        };
+        self.drop_out(place, fate)
+    }
+
+    /// Drops the stamps of all waiting batches of a broken sequence, except those with an attempt of unknown end.
+    /// Returns them, in order, for the queue.
+    pub(crate) fn unstamp(&mut self) -> Vec<u32> {
+        if !self.faulted {
+            return Vec::new();
+        }
+        let keep = |u: &Unresolved| {
+            u.in_flight || (u.uncertain && self.gap_policy == SequenceGap::MaybeWritten)
+        };
+        let dropped = self
+            .unresolved
+            .iter()
+            .filter(|u| !keep(u))
+            .map(|u| u.batch)
+            .collect();
+        self.unresolved.retain(keep);
+        dropped
+    }
+
+    /// The batch is the lowest that is not resolved: a failure of it is the partition's, not a consequence.
+    pub(crate) fn is_head(&self, batch: u32) -> bool {
+        self.unresolved.first().is_some_and(|u| u.batch == batch)
+    }
+
+    /// The stamp of a batch that is noted here.
+    pub(crate) fn stamp_of(&self, batch: u32) -> Stamp {
+        let entry = self.unresolved.iter().rev().find(|u| u.batch == batch);
+        entry.expect("a batch on its way is noted").stamp
+    }
+
+    /// Notes the offset that a batch was acknowledged with.
+    pub(crate) fn acknowledged(&mut self, offset: i64) {
+        self.last_acknowledged = Some(offset);
+    }
+
+    /// The offset that a batch was acknowledged with last.
+    pub(crate) fn last_acknowledged(&self) -> Option<i64> {
+        self.last_acknowledged
+    }
+
+    /// The batch is noted here: its slot may not be given to another.
+    pub(crate) fn holds(&self, batch: u32) -> bool {
+        self.unresolved.iter().any(|u| u.batch == batch)
+    }
+
+    /// A batch is on the way.
+    pub(crate) fn is_in_flight(&self, batch: u32) -> bool {
+        self.unresolved
+            .iter()
+            .any(|u| u.batch == batch && u.in_flight)
+    }
+
+    fn written(&mut self, place: usize, leadership: Leadership) -> Resolution {
+        let entry = self.unresolved.remove(place);
+        self.proven = Some(leadership);
+        if self.gap.is_some_and(|gap| gap < entry.serial) {
+            self.gap = None;
+        }
+        let fate = if entry.given_up {
+            Fate::GivenUp
+        } else {
+            Fate::Written
+        };
+        Resolution {
+            fate,
+            fault: self.close_gap(entry.identity()),
+        }
+    }
+
+    fn retry(&mut self, place: usize) -> Resolution {
+        let entry = self.unresolved[place];
+        if self.faulted && !entry.uncertain {
+            self.unresolved.remove(place);
+            return Resolution {
+                fate: Fate::Requeue,
+                fault: None,
+            };
+        }
+        Resolution {
+            fate: Fate::Retry,
+            fault: None,
+        }
+    }
+
+    /// Takes a batch out that will not be sent again. If it is not in the log, its part of the sequence is spent and
+    /// the rest can't follow; if nobody knows, a later batch will show.
+    fn drop_out(&mut self, place: usize, fate: Fate) -> Resolution {
+        let entry = self.unresolved[place];
+        let identity = self.remove(place);
+        if entry.uncertain || entry.given_up {
+            self.gap = self.gap.max(Some(entry.serial));
+            return Resolution {
+                fate,
+                fault: self.close_gap(identity),
+            };
+        }
+        self.fault(fate, identity)
+    }
+
+    /// With nothing left that could show whether the sequence holds, it counts as broken.
+    fn close_gap(&mut self, identity: Identity) -> Option<Identity> {
+        if self.gap.is_none() || !self.unresolved.is_empty() {
+            return None;
+        }
+        self.gap = None;
+        self.fault(Fate::GivenUp, identity).fault
+    }
+
+    fn fault(&mut self, fate: Fate, identity: Identity) -> Resolution {
+        let stamped = matches!(self.pipelining, Pipelining::Idempotent(_));
+        self.faulted |= stamped && identity == self.identity;
+        Resolution {
+            fate,
+            fault: stamped.then_some(identity),
+        }
+    }
+
+    fn remove(&mut self, place: usize) -> Identity {
+        self.unresolved.remove(place).identity()
+    }
+}
+
+impl Unresolved {
+    fn identity(&self) -> Identity {
+        Identity {
+            producer_id: self.stamp.producer_id,
+            epoch: self.stamp.epoch,
+        }
+    }
+}
+
+/// The sequence after `count` records from `base`: 2^31 − 1 is followed by 0.
+fn sequence_after(base: i32, count: u32) -> i32 {
+    ((i64::from(base) + i64::from(count)) & i64::from(i32::MAX)) as i32
+}

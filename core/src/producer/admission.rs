@@ -1,0 +1,570 @@
+//! The way in: topics, records, and those who wait to hand one in.
+
+use alloc::{collections::VecDeque, vec::Vec};
+
+use super::{Ending, ProducerCore, TimeoutReason, TopicPartitions, Wait};
+use crate::{
+    accumulator::Plan,
+    batch::{HEAD_LEN, Measure},
+    error::{Cause, InvalidTopic, SendError, WaitedFor},
+    event::Event,
+    id::{Ticket, Topic, Waiter},
+    partitioner::{Sticky, partition_for_key},
+    record::Record,
+    time::Instant,
+};
+
+/// Those who wait, by slot, and in the order in which their time runs out.
+pub(super) struct Waiters {
+    slots: Vec<Slot>,
+    vacant: Vec<u32>,
+    by_deadline: VecDeque<(Instant, Waiter)>,
+    /// Admitted, and their records not handed in yet.
+    admitted: usize,
+    /// Room is being given out.
+    open: bool,
+}
+
+struct Slot {
+    generation: u32,
+    state: State,
+}
+
+#[derive(Clone, Copy)]
+enum State {
+    Vacant,
+    /// Waits for the topic, or for the partition that the record names.
+    Topic {
+        topic: Topic,
+        partition: Option<i32>,
+        then: Option<usize>,
+    },
+    /// Waits in the account's queue.
+    Memory,
+    /// May hand its record in; so many bytes are reserved for it.
+    Admitted(usize),
+    /// Its wait is over; the event that says so was not polled yet.
+    Ended,
+}
+
+impl ProducerCore {
+    /// The handle of a topic; the look-up of a new one begins.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidTopic`] says what is wrong with the name.
+    pub fn topic(&mut self, now: Instant, name: &str) -> Result<Topic, InvalidTopic> {
+        self.tick(now);
+        let topic = self.cluster.topic(name)?;
+        if topic.index() == self.topics.len() {
+            self.topics.push(TopicPartitions {
+                partitions: Vec::new(),
+                sticky: Sticky::new(self.config.batch_size()),
+                loads_taken: None,
+                announced: false,
+            });
+            self.is_due_now();
+        }
+        Ok(topic)
+    }
+
+    /// Accepts a record into its partition's open batch, or refuses it, and then has taken nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Full`] and [`SendError::TopicNotReady`] pass: [`wait`](Self::wait), or try later. The others are
+    /// final for this record.
+    pub fn send(&mut self, now: Instant, record: &Record<'_>) -> Result<Ticket, SendError> {
+        self.tick(now);
+        self.check_running()?;
+        let partition = self.choose(now, record)?;
+        self.check_size(record)?;
+        if self.waiters.admitted > 0 || self.memory.has_waiters() {
+            return Err(SendError::Full);
+        }
+        self.append(now, partition, record)
+    }
+
+    /// Begins to wait for what [`send`](Self::send) lacked, behind all who wait already; `max.block.ms` begins to run.
+    ///
+    /// An [`Event::Admitted`] or [`Event::WaitFailed`] names the waiter when its wait ends.
+    pub fn wait(&mut self, now: Instant, what: Wait<'_>) -> Waiter {
+        self.tick(now);
+        let deadline = self.clock + self.config.max_block();
+        let waiter = self.waiters.add(deadline);
+        let (topic, partition, then) = match what {
+            Wait::Topic(topic) => (topic, None, None),
+            Wait::Record(record) => (
+                record.topic,
+                record.partition,
+                Some(self.reservation(record)),
+            ),
+        };
+        let refused = self.check_running().and_then(|()| match what {
+            Wait::Topic(topic) => self
+                .cluster
+                .get(topic)
+                .map(|_| ())
+                .ok_or(SendError::UnknownTopic),
+            Wait::Record(record) => match self.choose(now, record) {
+                Ok(_) | Err(SendError::TopicNotReady) => self.check_size(record),
+                Err(error) => Err(error),
+            },
+        });
+        if let Err(error) = refused {
+            self.fail_wait(waiter, error);
+            return waiter;
+        }
+        self.waiters.slots[waiter.slot()].state = State::Topic {
+            topic,
+            partition,
+            then,
+        };
+        if self.is_partition_known(topic, partition) {
+            self.topic_is_known(waiter, then);
+        } else {
+            self.cluster.want(topic);
+            self.is_due_now();
+        }
+        self.admit();
+        self.arm(deadline, TimeoutReason::MaxBlock);
+        waiter
+    }
+
+    /// Hands in the record of a waiter that was admitted, into the room that is reserved for it. The waiter ends here.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send); [`SendError::Full`] if the waiter was not admitted, or waited for less.
+    pub fn send_waited(
+        &mut self,
+        now: Instant,
+        waiter: Waiter,
+        record: &Record<'_>,
+    ) -> Result<Ticket, SendError> {
+        self.tick(now);
+        let Some(State::Admitted(reserved)) = self.waiters.get(waiter) else {
+            return Err(SendError::Full);
+        };
+        self.waiters.remove(waiter);
+        self.waiters.admitted -= 1;
+        self.memory.give(reserved);
+        let ticket = self.check_running().and_then(|()| {
+            let partition = self.choose(now, record)?;
+            self.check_size(record)?;
+            self.append(now, partition, record)
+        });
+        self.admit();
+        ticket
+    }
+
+    /// Ends a wait, whatever its state. What was reserved for it goes to the next.
+    pub fn cancel_wait(&mut self, waiter: Waiter) {
+        match self.waiters.get(waiter) {
+            Some(State::Admitted(reserved)) => {
+                self.memory.give(reserved);
+                self.waiters.admitted -= 1;
+            }
+            Some(State::Memory) => self.memory.leave(waiter.slot() as u32),
+            Some(State::Topic { .. } | State::Vacant) => {}
+            // The polling of its event ends it.
+            Some(State::Ended) | None => return,
+        }
+        self.waiters.remove(waiter);
+        self.admit();
+    }
+
+    /// Notes that an event about the waiter was polled.
+    pub(super) fn told(&mut self, waiter: Waiter) {
+        if matches!(self.waiters.get(waiter), Some(State::Ended)) {
+            self.waiters.remove(waiter);
+        }
+    }
+
+    /// Admits those for whom there is room, in order.
+    pub(super) fn admit(&mut self) {
+        if !self.memory.has_waiters() {
+            return;
+        }
+        if !self.waiters.open {
+            self.waiters.open = self.memory.is_roomy() || self.is_nothing_under_way();
+        }
+        while let Some((slot, bytes)) = self.memory.admit(self.waiters.open) {
+            let entry = &mut self.waiters.slots[slot as usize];
+            entry.state = State::Admitted(bytes);
+            self.waiters.admitted += 1;
+            self.events
+                .push_back(Event::Admitted(Waiter::new(slot, entry.generation)));
+            self.is_due_now();
+        }
+        if self.memory.has_waiters() {
+            self.waiters.open = false;
+            // Memory is full: whatever can free some goes now (H100).
+            self.ready_all();
+        }
+    }
+
+    /// No batch is on its way and no outcome waits to be polled: nothing more will free memory soon.
+    fn is_nothing_under_way(&self) -> bool {
+        let quiet = |p: &crate::peer::Peer| p.link().is_none_or(|link| link.produces() == 0);
+        self.events.is_empty() && self.peers.iter().all(quiet)
+    }
+
+    /// Moves on those who waited for `topic`, in order.
+    pub(super) fn topic_was_updated(&mut self, topic: Topic) {
+        for waiter in self.waiters.of_topic(topic) {
+            if let Some(State::Topic {
+                partition, then, ..
+            }) = self.waiters.get(waiter)
+                && self.is_partition_known(topic, partition)
+            {
+                self.topic_is_known(waiter, then);
+            }
+        }
+        self.admit();
+    }
+
+    /// Fails those who wait for `topic`.
+    pub(super) fn topic_was_refused(&mut self, topic: Topic, error: &SendError) {
+        for waiter in self.waiters.of_topic(topic) {
+            self.fail_wait(waiter, error.clone());
+        }
+    }
+
+    /// Fails those whose `max.block.ms` is over.
+    pub(super) fn expire_waiters(&mut self, now: Instant) {
+        while let Some(waiter) = self.waiters.expired(now) {
+            let error = match self.waiters.get(waiter) {
+                Some(State::Topic {
+                    topic,
+                    partition: Some(partition),
+                    ..
+                }) if self.is_partition_known(topic, None) => SendError::InvalidPartition {
+                    partition,
+                    partitions: self.partition_count(topic) as u32,
+                },
+                Some(State::Topic { .. }) => SendError::TimedOut {
+                    waited_for: WaitedFor::Metadata,
+                    cause: self.last_trouble(),
+                },
+                _ => SendError::TimedOut {
+                    waited_for: WaitedFor::Memory,
+                    cause: self.last_trouble(),
+                },
+            };
+            self.fail_wait(waiter, error);
+        }
+    }
+
+    /// Fails everybody who waits.
+    pub(super) fn fail_all_waiters(&mut self, error: &SendError) {
+        for waiter in self.waiters.all() {
+            self.fail_wait(waiter, error.clone());
+        }
+    }
+
+    pub(super) fn next_waiter_deadline(&mut self) -> Option<Instant> {
+        self.waiters.next_deadline()
+    }
+
+    fn fail_wait(&mut self, waiter: Waiter, error: SendError) {
+        if matches!(self.waiters.get(waiter), Some(State::Memory)) {
+            self.memory.leave(waiter.slot() as u32);
+        }
+        self.end_wait(waiter, Event::WaitFailed(waiter, error));
+    }
+
+    fn end_wait(&mut self, waiter: Waiter, event: Event) {
+        self.waiters.slots[waiter.slot()].state = State::Ended;
+        self.events.push_back(event);
+        self.is_due_now();
+    }
+
+    fn topic_is_known(&mut self, waiter: Waiter, then: Option<usize>) {
+        match then {
+            Some(bytes) => {
+                self.waiters.slots[waiter.slot()].state = State::Memory;
+                self.memory.wait(waiter.slot() as u32, bytes);
+            }
+            None => self.end_wait(waiter, Event::Admitted(waiter)),
+        }
+    }
+
+    fn check_running(&self) -> Result<(), SendError> {
+        match self.ending {
+            Ending::Running => Ok(()),
+            Ending::Failed(fatal) => Err(SendError::Fatal(fatal)),
+            Ending::Closing(_) | Ending::Leaving | Ending::Closed => Err(SendError::Closed),
+        }
+    }
+
+    fn check_size(&self, record: &Record<'_>) -> Result<(), SendError> {
+        let size = HEAD_LEN + Measure::alone(record).total;
+        let limit = self.config.max_request_size();
+        if size > limit {
+            return Err(SendError::TooLarge {
+                size,
+                limit,
+                setting: "max.request.size",
+            });
+        }
+        let (size, limit) = (self.reservation(record), self.memory.limit());
+        if size > limit {
+            return Err(SendError::TooLarge {
+                size,
+                limit,
+                setting: "buffer.memory",
+            });
+        }
+        Ok(())
+    }
+
+    /// The memory that a record takes at most, wherever it goes: in a batch its deltas may be longer than alone.
+    fn reservation(&self, record: &Record<'_>) -> usize {
+        const LONGER_DELTAS: usize = 16;
+        let chunk_size = self.accumulator.chunk_size();
+        (Measure::alone(record).total + LONGER_DELTAS).div_ceil(chunk_size) * chunk_size
+    }
+
+    fn append(
+        &mut self,
+        now: Instant,
+        partition: u32,
+        record: &Record<'_>,
+    ) -> Result<Ticket, SendError> {
+        let plan = self.accumulator.plan(partition, record);
+        let bytes = plan.chunks * self.accumulator.chunk_size();
+        if !self.memory.take(bytes) {
+            self.ready_all();
+            return Err(SendError::Full);
+        }
+        let Some(appended) = self.accumulator.append(now, partition, record, plan) else {
+            self.memory.give(bytes);
+            return Err(SendError::Full);
+        };
+        if record.partition.is_none() {
+            let boundary = !self.accumulator.has_open(partition);
+            self.topics[record.topic.index()]
+                .sticky
+                .appended(appended.bytes, boundary);
+        }
+        self.metrics.records_accepted += 1;
+        if appended.ready {
+            self.refresh(partition);
+        } else if let Some(at) = appended.lingers_until {
+            self.arm(at, TimeoutReason::Linger);
+        }
+        let index = self.partitions[partition as usize].index;
+        Ok(Ticket {
+            batch: appended.batch,
+            index: appended.index,
+            partition: index,
+        })
+    }
+
+    /// The dense index of the record's partition.
+    fn choose(&mut self, now: Instant, record: &Record<'_>) -> Result<u32, SendError> {
+        if self.cluster.get(record.topic).is_none() {
+            return Err(SendError::UnknownTopic);
+        }
+        let count = self.partition_count(record.topic);
+        if let Some(partition) = record.partition
+            && partition < 0
+        {
+            return Err(SendError::InvalidPartition {
+                partition,
+                partitions: count as u32,
+            });
+        }
+        if !self.is_partition_known(record.topic, record.partition) {
+            self.cluster.want(record.topic);
+            self.is_due_now();
+            return Err(SendError::TopicNotReady);
+        }
+        let index = match (record.partition, record.key) {
+            (Some(partition), _) => partition,
+            (None, Some(key)) if !self.config.partitioner_ignore_keys() => {
+                partition_for_key(key, count as u32)
+            }
+            (None, _) => self.choose_sticky(now, record, count),
+        };
+        Ok(self.topics[record.topic.index()].partitions[index as usize])
+    }
+
+    fn choose_sticky(&mut self, now: Instant, record: &Record<'_>, count: usize) -> i32 {
+        let topic = record.topic;
+        self.update_loads(now, topic, count);
+        let Self {
+            topics,
+            cluster,
+            rng,
+            accumulator,
+            ..
+        } = self;
+        let leaders = &cluster.state(topic).leaders;
+        let has_leader = |partition: i32| {
+            leaders
+                .get(partition as usize)
+                .is_some_and(|l| l.broker.is_some())
+        };
+        let TopicPartitions {
+            partitions, sticky, ..
+        } = &mut topics[topic.index()];
+        let index = sticky.peek(rng, count as u32, has_leader);
+        let Plan { joins, .. } = accumulator.plan(partitions[index as usize], record);
+        if joins {
+            return index;
+        }
+        sticky.finish_batch();
+        sticky.peek(rng, count as u32, has_leader)
+    }
+
+    /// Tells the partitioner how long the queues are, now and then (KIP-794).
+    fn update_loads(&mut self, now: Instant, topic: Topic, count: usize) {
+        if !self.config.partitioner_adaptive_partitioning_enable() {
+            return;
+        }
+        let taken = self.topics[topic.index()].loads_taken;
+        if taken.is_some_and(|at| now.since(at) < LOADS_PERIOD && at <= now) {
+            return;
+        }
+        let timeout = self.config.partitioner_availability_timeout();
+        let batch_size = self.config.batch_size().max(1);
+        let Self {
+            topics,
+            partitions: all,
+            peers,
+            accumulator,
+            ..
+        } = self;
+        let TopicPartitions {
+            partitions,
+            sticky,
+            loads_taken,
+            ..
+        } = &mut topics[topic.index()];
+        *loads_taken = Some(now);
+        let is_available = |partition: &super::Partition| {
+            let Some(peer) = partition.peer else {
+                return false;
+            };
+            let stalled = peers[peer as usize].stalled_since;
+            timeout.is_zero() || stalled.is_none_or(|since| now.since(since) < timeout)
+        };
+        let queues = partitions[..count].iter().filter_map(|&p| {
+            let partition = &all[p as usize];
+            let queue = accumulator.queued_bytes(p) / batch_size;
+            is_available(partition).then_some((partition.index, queue as u32))
+        });
+        sticky.update_loads(count as u32, queues);
+    }
+
+    fn is_partition_known(&self, topic: Topic, partition: Option<i32>) -> bool {
+        let count = self.partition_count(topic);
+        match partition {
+            Some(partition) => usize::try_from(partition).is_ok_and(|p| p < count),
+            None => count > 0,
+        }
+    }
+
+    fn partition_count(&self, topic: Topic) -> usize {
+        let known = self.cluster.state(topic).leaders.len();
+        known.min(self.topics[topic.index()].partitions.len())
+    }
+
+    /// What may be in the way of metadata or memory: the last trouble with a broker.
+    fn last_trouble(&self) -> Option<Cause> {
+        self.peers.iter().find_map(|p| p.last.clone())
+    }
+}
+
+/// How often queue lengths are looked at for the adaptive partitioner.
+const LOADS_PERIOD: core::time::Duration = core::time::Duration::from_millis(5);
+
+impl Waiters {
+    pub(super) fn new() -> Self {
+        Self {
+            slots: Vec::new(),
+            vacant: Vec::new(),
+            by_deadline: VecDeque::new(),
+            admitted: 0,
+            open: true,
+        }
+    }
+
+    /// A new waiter, whose state is still to be set. Deadlines never decrease, since `max.block.ms` is one setting and
+    /// the core's clock runs forward.
+    fn add(&mut self, deadline: Instant) -> Waiter {
+        let slot = self.vacant.pop().unwrap_or_else(|| {
+            self.slots.push(Slot {
+                generation: 0,
+                state: State::Vacant,
+            });
+            self.slots.len() as u32 - 1
+        });
+        let waiter = Waiter::new(slot, self.slots[slot as usize].generation);
+        self.by_deadline.push_back((deadline, waiter));
+        waiter
+    }
+
+    /// The state of a waiter that has not ended.
+    fn get(&self, waiter: Waiter) -> Option<State> {
+        self.slots
+            .get(waiter.slot())
+            .filter(|s| s.generation == waiter.generation())
+            .map(|s| s.state)
+    }
+
+    fn remove(&mut self, waiter: Waiter) {
+        if self.get(waiter).is_some() {
+            let slot = &mut self.slots[waiter.slot()];
+            slot.generation = slot.generation.wrapping_add(1);
+            slot.state = State::Vacant;
+            self.vacant.push(waiter.slot() as u32);
+        }
+        let alive = self.slots.len() - self.vacant.len();
+        if self.by_deadline.len() > 2 * alive + 64 {
+            let Self {
+                slots, by_deadline, ..
+            } = self;
+            by_deadline.retain(|(_, w)| slots[w.slot()].generation == w.generation());
+        }
+    }
+
+    fn expired(&mut self, now: Instant) -> Option<Waiter> {
+        let waits = |state| matches!(state, State::Topic { .. } | State::Memory);
+        while let Some(&(deadline, waiter)) = self.by_deadline.front() {
+            let waiting = self.get(waiter).is_some_and(waits);
+            if waiting && deadline > now {
+                return None;
+            }
+            self.by_deadline.pop_front();
+            if waiting {
+                return Some(waiter);
+            }
+        }
+        None
+    }
+
+    fn next_deadline(&mut self) -> Option<Instant> {
+        let waits = |state| matches!(state, State::Topic { .. } | State::Memory);
+        while let Some(&(_, waiter)) = self.by_deadline.front() {
+            if self.get(waiter).is_some_and(waits) {
+                break;
+            }
+            self.by_deadline.pop_front();
+        }
+        self.by_deadline.front().map(|e| e.0)
+    }
+
+    fn of_topic(&self, topic: Topic) -> Vec<Waiter> {
+        let waits =
+            |w: &Waiter| matches!(self.get(*w), Some(State::Topic { topic: t, .. }) if t == topic);
+        self.by_deadline.iter().map(|e| e.1).filter(waits).collect()
+    }
+
+    fn all(&self) -> Vec<Waiter> {
+        let waits = |w: &Waiter| matches!(self.get(*w), Some(State::Topic { .. } | State::Memory));
+        self.by_deadline.iter().map(|e| e.1).filter(waits).collect()
+    }
+}

@@ -1,0 +1,744 @@
+//! The way out: which partitions have something to send, Produce requests, and what their answers mean.
+
+use alloc::{boxed::Box, vec::Vec};
+use core::ops::Range;
+
+use super::{ProducerCore, ProducerId, acks_answered, backoff, not_written, verdict::judge};
+use crate::{
+    connection::{InFlight, ProduceItem, Request},
+    error::{Cause, DeliveryError, Disconnect, SendError},
+    event::Warning,
+    idempotence::{Attempt, Fate, Identity, Next, Resolution},
+    log::debug,
+    outcome::Outcome,
+    time::Instant,
+    transmit::Transmit,
+    wire::{
+        ApiKey, ErrorCode, PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicKey,
+    },
+};
+
+/// How an attempt ended, and what the outcome of its batch would say.
+pub(super) struct Ended {
+    pub(super) attempt: Attempt,
+    pub(super) offset: Option<i64>,
+    pub(super) append_time: Option<i64>,
+    /// What failed, if something did.
+    pub(super) cause: Option<Cause>,
+    /// The producer id is of no use any more.
+    pub(super) new_producer_id: bool,
+    /// Another attempt might have helped, but `retries` are used up.
+    pub(super) exhausted: bool,
+}
+
+impl ProducerCore {
+    /// Puts a partition in its peer's ring if it has something to send now.
+    pub(super) fn refresh(&mut self, slot: u32) {
+        if self.partitions[slot as usize].in_ring || self.next_of(slot).is_none() {
+            return;
+        }
+        let partition = &mut self.partitions[slot as usize];
+        let Some(peer) = partition.peer else {
+            let topic = partition.topic;
+            self.cluster.want(topic);
+            return self.is_due_now();
+        };
+        partition.in_ring = true;
+        self.rings[peer as usize].push_back(slot);
+        let clock = self.clock;
+        self.peers[peer as usize].stalled_since.get_or_insert(clock);
+        self.want_link(peer);
+    }
+
+    pub(super) fn refresh_all(&mut self) {
+        for slot in 0..self.partitions.len() as u32 {
+            self.refresh(slot);
+        }
+    }
+
+    /// Makes every open batch ready.
+    pub(super) fn ready_all(&mut self) {
+        while let Some(partition) = self.accumulator.lingered(Instant::NEVER) {
+            self.refresh(partition);
+        }
+    }
+
+    /// What the partition would send now, leader or not.
+    fn next_of(&self, slot: u32) -> Option<Next> {
+        let partition = &self.partitions[slot as usize];
+        if partition.retry_at.is_some() {
+            return None;
+        }
+        match partition
+            .sequences
+            .next(self.producer_id.held(), self.leadership(partition))
+        {
+            Next::Nothing => None,
+            Next::Fresh if !self.accumulator.is_ready(slot) => None,
+            next => Some(next),
+        }
+    }
+
+    /// The peer's ring has something to send; what has nothing any more leaves it.
+    pub(super) fn has_batches(&mut self, peer: u32) -> bool {
+        while let Some(&slot) = self.rings[peer as usize].front() {
+            if self.partitions[slot as usize].peer == Some(peer) && self.next_of(slot).is_some() {
+                return true;
+            }
+            self.leave_ring(peer);
+            self.refresh(slot);
+        }
+        false
+    }
+
+    fn leave_ring(&mut self, peer: u32) {
+        if let Some(slot) = self.rings[peer as usize].pop_front() {
+            self.partitions[slot as usize].in_ring = false;
+        }
+    }
+
+    /// A Produce request of what the peer's partitions have, one batch each, in turn, up to `max.request.size`.
+    pub(super) fn produce(&mut self, now: Instant, peer: u32) -> Option<Transmit> {
+        let link = self.peers[peer as usize].link()?;
+        let Some(version) = link.versions.produce else {
+            self.refuse_batches(peer);
+            return None;
+        };
+        let items = self.gather(peer);
+        if items.is_empty() {
+            return None;
+        }
+        self.peers[peer as usize].stalled_since = None;
+        self.metrics.batches_sent += items.len() as u64;
+        Some(self.encode_produce(now, peer, version, items))
+    }
+
+    fn gather(&mut self, peer: u32) -> Vec<ProduceItem> {
+        let (mut items, mut size): (Vec<ProduceItem>, usize) = (Vec::new(), 0);
+        for _ in 0..self.rings[peer as usize].len() {
+            if !self.has_batches(peer) {
+                break;
+            }
+            let slot = self.rings[peer as usize][0];
+            let Some(next) = self.next_of(slot) else {
+                break;
+            };
+            let len = match next {
+                Next::Retry(batch) => self.accumulator.batch(batch).body.wire_len(),
+                _ => self.accumulator.ready_len(slot).unwrap_or(0),
+            };
+            size += len + PARTITION_OVERHEAD;
+            if !items.is_empty() && size > self.config.max_request_size() {
+                break;
+            }
+            self.leave_ring(peer);
+            items.extend(self.take(slot, next));
+        }
+        for item in &items {
+            self.refresh(item.partition);
+        }
+        items.sort_unstable_by_key(|item| (item.topic, item.index));
+        items
+    }
+
+    /// Takes the partition's next batch and stamps it if it is fresh.
+    fn take(&mut self, slot: u32, next: Next) -> Option<ProduceItem> {
+        let identity = self.producer_id.held();
+        let leadership = self.leadership(&self.partitions[slot as usize]);
+        let partition = &mut self.partitions[slot as usize];
+        let batch = match next {
+            Next::Retry(batch) => {
+                partition.sequences.resend(batch);
+                self.metrics.batches_retried += 1;
+                batch
+            }
+            _ => {
+                let batch = self.accumulator.take(slot)?;
+                let count = self.accumulator.batch(batch).body.count();
+                partition.sequences.stamp(batch, count, identity);
+                batch
+            }
+        };
+        let (topic, index) = (partition.topic, partition.index);
+        let state = self.accumulator.batch_mut(batch);
+        state.attempts = state.attempts.saturating_add(1);
+        state.on_the_wire = true;
+        Some(ProduceItem {
+            topic,
+            index,
+            partition: slot,
+            batch,
+            leadership,
+        })
+    }
+
+    fn encode_produce(
+        &mut self,
+        now: Instant,
+        peer: u32,
+        version: i16,
+        items: Vec<ProduceItem>,
+    ) -> Transmit {
+        // By id only if every topic's is known (KIP-516).
+        let named = items.iter().any(|item| item.leadership.topic_id == [0; 16]);
+        let version = if named {
+            version.min(LAST_BY_NAME)
+        } else {
+            version
+        };
+        let acks = self.config.acks();
+        let request = ProduceRequest {
+            version,
+            transactional_id: None,
+            acks: acks.code(),
+            timeout_ms: i32::try_from(self.config.request_timeout().as_millis())
+                .unwrap_or(i32::MAX),
+        };
+        let groups = || items.chunk_by(|a, b| a.topic == b.topic);
+        let topics = groups().count();
+        let link = self.peers[peer as usize]
+            .link_mut()
+            .expect("the caller looked at it");
+        let sent = Request::Produce {
+            items: items.clone(),
+        };
+        let correlation_id = link.send(now, ApiKey::PRODUCE, version, acks_answered(acks), sent);
+        let mut transmit = self.begin_request(ApiKey::PRODUCE, version, correlation_id);
+        request.head(transmit.heads(), topics);
+        for group in groups() {
+            let name = &self.cluster.state(group[0].topic).name;
+            request.topic(
+                transmit.heads(),
+                name,
+                group[0].leadership.topic_id,
+                group.len(),
+            );
+            for item in group {
+                let body = &self.accumulator.batch(item.batch).body;
+                let stamp = self.partitions[item.partition as usize]
+                    .sequences
+                    .stamp_of(item.batch);
+                request.partition(transmit.heads(), item.index, body.wire_len());
+                transmit.push_batch(&body.head(stamp), body.records());
+                request.partition_end(transmit.heads());
+            }
+            request.topic_end(transmit.heads());
+        }
+        request.end(transmit.heads());
+        self.finish_request(transmit)
+    }
+
+    /// The broker knows no Produce that ottla speaks: what would go to it ends here (H036).
+    fn refuse_batches(&mut self, peer: u32) {
+        while self.has_batches(peer) {
+            let slot = self.rings[peer as usize][0];
+            while let Some(Next::Fresh) = self.next_of(slot) {
+                let Some(batch) = self.accumulator.take(slot) else {
+                    break;
+                };
+                self.complete(
+                    batch,
+                    Outcome::NotWritten(DeliveryError::UnsupportedVersion),
+                );
+            }
+            if let Some(Next::Retry(batch)) = self.next_of(slot) {
+                self.give_up(batch, DeliveryError::UnsupportedVersion);
+            }
+            self.leave_ring(peer);
+            self.refresh(slot);
+        }
+    }
+
+    /// Takes the answer to a Produce request.
+    pub(super) fn produce_answered(
+        &mut self,
+        now: Instant,
+        items: &[ProduceItem],
+        response: &ProduceResponse<'_>,
+    ) {
+        for endpoint in &response.node_endpoints {
+            if self.cluster.add_broker(endpoint) {
+                self.update_peer(endpoint.node_id);
+            }
+        }
+        // The topics by name must be found before anything changes.
+        let mut rest: Vec<Option<ProduceItem>> = items.iter().copied().map(Some).collect();
+        let mut expected = 0;
+        for topic in &response.topics {
+            for answer in &topic.partitions {
+                let is_meant = |item: &ProduceItem| {
+                    item.index == answer.index
+                        && match topic.topic {
+                            TopicKey::Id(id) => item.leadership.topic_id == id,
+                            TopicKey::Name(name) => *self.cluster.state(item.topic).name == *name,
+                        }
+                };
+                // The answer's order is nearly always the request's.
+                let place = match items.get(expected) {
+                    Some(item) if is_meant(item) => Some(expected),
+                    _ => items.iter().position(is_meant),
+                };
+                let Some(place) = place else { continue }; // a stranger
+                expected = place + 1;
+                // The first answer counts, if there are several (H087).
+                if let Some(item) = rest[place].take() {
+                    self.partition_answered(now, item, answer);
+                }
+            }
+        }
+        for item in rest.into_iter().flatten() {
+            self.attempt_ended(now, item, Ended::without_answer(Cause::Busy, true));
+        }
+    }
+
+    fn partition_answered(
+        &mut self,
+        now: Instant,
+        item: ProduceItem,
+        answer: &PartitionProduceResponse<'_>,
+    ) {
+        let code = answer.error_code;
+        let verdict = judge(code, self.config.acks());
+        if let Some(leader) = answer.current_leader
+            && self.cluster.hint(
+                item.topic,
+                item.index,
+                leader.leader_id,
+                leader.leader_epoch,
+            )
+        {
+            self.update_leader(item.partition);
+        }
+        if verdict.stale_metadata {
+            self.cluster.want(item.topic);
+        }
+        let attempt = match code {
+            ErrorCode::UNKNOWN_PRODUCER_ID => self.forgotten(item, answer.log_start_offset),
+            _ => verdict.attempt,
+        };
+        let message: Option<Box<str>> = answer.error_message.map(Into::into);
+        if attempt == (Attempt::Refused { retry: false }) && !answer.record_errors.is_empty() {
+            return self.records_refused(now, item, answer, message);
+        }
+        let written = attempt == Attempt::Written;
+        if written && answer.base_offset >= 0 {
+            self.partitions[item.partition as usize]
+                .sequences
+                .acknowledged(answer.base_offset);
+        }
+        let ended = Ended {
+            attempt,
+            offset: (code.is_none() && answer.base_offset >= 0).then_some(answer.base_offset),
+            append_time: (written && answer.log_append_time_ms >= 0)
+                .then_some(answer.log_append_time_ms),
+            cause: (!written).then_some(Cause::Broker { code, message }),
+            new_producer_id: verdict.new_producer_id,
+            exhausted: false,
+        };
+        self.attempt_ended(now, item, ended);
+    }
+
+    /// What UNKNOWN_PRODUCER_ID means (H025): whether retention took the state away, or it is a gap.
+    fn forgotten(&self, item: ProduceItem, log_start_offset: i64) -> Attempt {
+        let acknowledged = self.partitions[item.partition as usize]
+            .sequences
+            .last_acknowledged();
+        match log_start_offset {
+            -1 => Attempt::Refused { retry: true },
+            start if acknowledged.is_some_and(|offset| offset < start) => Attempt::Forgotten,
+            _ => Attempt::OutOfOrder,
+        }
+    }
+
+    /// The broker named the records that it refuses (KIP-467): the others of the batch may be sent again.
+    fn records_refused(
+        &mut self,
+        now: Instant,
+        item: ProduceItem,
+        answer: &PartitionProduceResponse<'_>,
+        message: Option<Box<str>>,
+    ) {
+        let ended = Ended {
+            attempt: Attempt::Refused { retry: false },
+            offset: None,
+            append_time: None,
+            cause: Some(Cause::Broker {
+                code: answer.error_code,
+                message: message.clone(),
+            }),
+            new_producer_id: false,
+            exhausted: false,
+        };
+        let Some(resolution) = self.resolve(item, &ended) else {
+            return;
+        };
+        if resolution.fate == Fate::NotWritten && !self.accumulator.batch(item.batch).uncertain {
+            let count = self.accumulator.batch(item.batch).body.count();
+            let ranges = refused_ranges(answer, count, message.as_deref());
+            self.complete_ranges(item.batch, ranges);
+        } else {
+            self.follow(now, item, &ended, resolution.fate);
+        }
+        self.after_resolution(now, item.partition, &ended, resolution.fault);
+    }
+
+    /// Takes the end of an attempt to send a batch.
+    pub(super) fn attempt_ended(&mut self, now: Instant, item: ProduceItem, mut ended: Ended) {
+        let batch = self.accumulator.batch(item.batch);
+        let idempotent = !matches!(self.producer_id, ProducerId::Off);
+        if batch.attempts > self.config.retries() {
+            // Under idempotence asking again is what tells; the deadline bounds it (H031).
+            match &mut ended.attempt {
+                Attempt::Uncertain { .. } if idempotent => {}
+                Attempt::Uncertain { retry } | Attempt::Refused { retry } => {
+                    ended.exhausted = core::mem::take(retry);
+                }
+                _ => {}
+            }
+        }
+        let Some(resolution) = self.resolve(item, &ended) else {
+            return;
+        };
+        self.follow(now, item, &ended, resolution.fate);
+        self.after_resolution(now, item.partition, &ended, resolution.fault);
+    }
+
+    fn resolve(&mut self, item: ProduceItem, ended: &Ended) -> Option<Resolution> {
+        let batch = self.accumulator.batch_mut(item.batch);
+        batch.on_the_wire = false;
+        batch.uncertain |= matches!(ended.attempt, Attempt::Uncertain { .. });
+        match ended.attempt {
+            Attempt::Untouched => batch.attempts -= 1,
+            Attempt::Forgotten => batch.uncertain = false,
+            _ => {}
+        }
+        if ended.cause.is_some() {
+            batch.last.clone_from(&ended.cause);
+        }
+        let sequences = &mut self.partitions[item.partition as usize].sequences;
+        sequences.resolve(item.batch, ended.attempt, item.leadership)
+    }
+
+    /// Does what the batch's fate asks for.
+    fn follow(&mut self, now: Instant, item: ProduceItem, ended: &Ended, fate: Fate) {
+        match fate {
+            Fate::Written => {
+                let outcome = Outcome::Written {
+                    offset: ended.offset,
+                    append_time: ended.append_time,
+                };
+                self.complete(item.batch, outcome);
+            }
+            Fate::NotWritten => self.complete(item.batch, self.failed(item.batch, ended.error())),
+            Fate::MaybeWritten => self.complete(item.batch, Outcome::MaybeWritten(ended.error())),
+            Fate::GivenUp => self.release(item.batch),
+            Fate::Retry | Fate::Requeue => {
+                let is_head = self.partitions[item.partition as usize]
+                    .sequences
+                    .is_head(item.batch);
+                if ended.attempt != Attempt::Untouched && (is_head || fate == Fate::Requeue) {
+                    self.back_off(now, item);
+                }
+                if fate == Fate::Requeue {
+                    self.accumulator.put_back(item.batch);
+                }
+            }
+        }
+    }
+
+    /// Mends what a resolution broke, and sends what it made sendable.
+    fn after_resolution(
+        &mut self,
+        now: Instant,
+        partition: u32,
+        ended: &Ended,
+        fault: Option<Identity>,
+    ) {
+        if let Some(broken) = fault {
+            if matches!(ended.attempt, Attempt::OutOfOrder | Attempt::Forgotten) {
+                let Self { partitions, .. } = self;
+                let at = &partitions[partition as usize];
+                let warning = Warning::SequenceGap {
+                    topic: at.topic,
+                    partition: at.index,
+                };
+                self.warn(warning);
+            }
+            self.mend(now, partition, broken, ended.new_producer_id);
+        }
+        self.refresh(partition);
+    }
+
+    /// The sequence of a partition under `broken` can't go on: a new epoch begins, once for all that fail under the old
+    /// one (H022), and the partition's batches that are surely not written are stamped anew under it.
+    pub(super) fn mend(
+        &mut self,
+        now: Instant,
+        partition: u32,
+        broken: Identity,
+        new_producer_id: bool,
+    ) {
+        if self.producer_id.held() == Some(broken) {
+            let bumped = broken.bumped().filter(|_| !new_producer_id);
+            self.producer_id = match bumped {
+                Some(identity) => ProducerId::Held(identity),
+                None => ProducerId::Wanted {
+                    at: now,
+                    failures: 0,
+                    peer: None,
+                },
+            };
+            debug!(
+                producer_id = broken.producer_id,
+                epoch = broken.epoch,
+                "sequence is broken, epoch ends"
+            );
+            self.metrics.epoch_bumps += 1;
+            self.is_due_now();
+        }
+        for batch in self.partitions[partition as usize].sequences.unstamp() {
+            self.accumulator.put_back(batch);
+        }
+        self.refresh(partition);
+    }
+
+    fn back_off(&mut self, now: Instant, item: ProduceItem) {
+        let attempts = self.accumulator.batch(item.batch).attempts;
+        let wait = backoff(&self.config, &mut self.rng, attempts.saturating_sub(1));
+        let at = now + wait;
+        let partition = &mut self.partitions[item.partition as usize];
+        // A leader that became known meanwhile, by a hint say, is asked at once (KIP-951).
+        if partition.leader.epoch > item.leadership.epoch && partition.leader.broker.is_some() {
+            return;
+        }
+        if let Some(before) = partition.retry_at.replace(at) {
+            self.backoffs.remove(&(before, item.partition));
+        }
+        self.backoffs.insert((at, item.partition));
+    }
+
+    /// Ends a wait before a retry.
+    pub(super) fn end_back_off(&mut self, slot: u32) {
+        if let Some(at) = self.partitions[slot as usize].retry_at.take() {
+            self.backoffs.remove(&(at, slot));
+        }
+        self.refresh(slot);
+    }
+
+    /// The outcome of a batch that is not written, as far as anybody knows.
+    fn failed(&self, batch: u32, error: DeliveryError) -> Outcome {
+        if self.accumulator.batch(batch).uncertain {
+            Outcome::MaybeWritten(error)
+        } else {
+            Outcome::NotWritten(error)
+        }
+    }
+
+    /// Ends a batch from this side, whatever its state, with an outcome that `error` explains.
+    pub(super) fn give_up(&mut self, batch: u32, error: DeliveryError) {
+        let partition = self.accumulator.batch(batch).partition;
+        if self.accumulator.is_queued(batch) {
+            return self.complete(batch, self.failed(batch, error));
+        }
+        let resolution = self.partitions[partition as usize].sequences.give_up(batch);
+        let outcome = match resolution.fate {
+            Fate::NotWritten => self.failed(batch, error),
+            _ => Outcome::MaybeWritten(error),
+        };
+        self.complete(batch, outcome);
+        if let Some(broken) = resolution.fault {
+            self.mend(self.clock, partition, broken, false);
+        }
+        self.refresh(partition);
+    }
+
+    /// What stands in the way of a batch that has not failed yet.
+    pub(super) fn obstacle(&self, batch: u32) -> Cause {
+        let batch = self.accumulator.batch(batch);
+        if let Some(last) = &batch.last {
+            return last.clone();
+        }
+        let partition = &self.partitions[batch.partition as usize];
+        let Some(peer) = partition.peer.map(|p| &self.peers[p as usize]) else {
+            return Cause::NoLeader;
+        };
+        match peer.link() {
+            Some(link) if link.is_throttled(self.clock) => Cause::Throttled,
+            Some(link) if link.is_ready() => match self.producer_id {
+                ProducerId::Wanted { .. } | ProducerId::Asked { .. } => Cause::NoProducerId,
+                ProducerId::Off | ProducerId::Held(_) => Cause::Busy,
+            },
+            _ => peer.last.clone().unwrap_or(Cause::Busy),
+        }
+    }
+
+    /// Takes what was under way on a link that is gone: oldest first.
+    pub(super) fn requests_lost(
+        &mut self,
+        now: Instant,
+        peer: u32,
+        lost: InFlight,
+        untouched: bool,
+        why: &Disconnect,
+    ) {
+        match lost.request {
+            Request::ApiVersions => {}
+            Request::Metadata { topics } => self.metadata_failed(now, &topics),
+            Request::InitProducerId => self.producer_id_failed(now),
+            Request::Produce { items } => {
+                let cause = self.peers[peer as usize].unreachable(why.clone());
+                for item in items {
+                    self.cluster.want(item.topic);
+                    let ended = match untouched {
+                        true => Ended::untouched(),
+                        // With acks=0 nobody will ever say more.
+                        false => {
+                            Ended::without_answer(cause.clone(), acks_answered(self.config.acks()))
+                        }
+                    };
+                    self.attempt_ended(now, item, ended);
+                }
+            }
+        }
+    }
+
+    /// The request of a link is wholly with the socket.
+    pub(super) fn request_written(&mut self, now: Instant, peer: u32) {
+        let Some(link) = self.peers[peer as usize].link_mut() else {
+            return;
+        };
+        let unanswered = link.written(now);
+        if let Some(InFlight {
+            request: Request::Produce { items },
+            ..
+        }) = unanswered
+        {
+            for item in items {
+                self.attempt_ended(now, item, Ended::written());
+            }
+        }
+        let link = self.peers[peer as usize].link().expect("it is still there");
+        let Some(InFlight {
+            request: Request::Produce { items },
+            ..
+        }) = link.newest()
+        else {
+            return;
+        };
+        for batch in items.iter().map(|item| item.batch).collect::<Vec<_>>() {
+            self.accumulator.batch_mut(batch).on_the_wire = false;
+            if self.accumulator.is_ended(batch) {
+                self.release(batch);
+            }
+        }
+    }
+
+    /// The brokers refuse a producer id for now: what waits for one ends (H028).
+    pub(super) fn fail_unstamped(&mut self, code: ErrorCode) {
+        let queued: Vec<u32> = self
+            .accumulator
+            .live()
+            .filter(|&b| self.accumulator.is_queued(b))
+            .collect();
+        for batch in queued {
+            self.complete(batch, not_written(code));
+        }
+        self.fail_all_waiters(&SendError::Topic(code));
+    }
+}
+
+impl Ended {
+    fn written() -> Self {
+        Self {
+            attempt: Attempt::Written,
+            offset: None,
+            append_time: None,
+            cause: None,
+            new_producer_id: false,
+            exhausted: false,
+        }
+    }
+
+    fn untouched() -> Self {
+        Self {
+            attempt: Attempt::Untouched,
+            ..Self::written()
+        }
+    }
+
+    fn without_answer(cause: Cause, retry: bool) -> Self {
+        Self {
+            attempt: Attempt::Uncertain { retry },
+            cause: Some(cause),
+            ..Self::written()
+        }
+    }
+
+    /// What the outcome of a batch says that failed for good.
+    fn error(&self) -> DeliveryError {
+        match self.cause.clone().unwrap_or(Cause::Busy) {
+            last if self.exhausted => DeliveryError::RetriesExhausted { last },
+            Cause::Broker { code, message } => DeliveryError::Broker { code, message },
+            Cause::Unreachable { why, .. } => DeliveryError::Disconnected(why),
+            last => DeliveryError::RetriesExhausted { last },
+        }
+    }
+}
+
+/// The batch's records in ranges: those that were named, each with its message, and the others between them.
+fn refused_ranges(
+    answer: &PartitionProduceResponse<'_>,
+    count: u32,
+    message: Option<&str>,
+) -> Vec<(Range<u32>, Outcome)> {
+    let code = answer.error_code;
+    let mut culprits: Vec<(u32, Option<&str>)> = answer
+        .record_errors
+        .iter()
+        .filter_map(|e| Some((u32::try_from(e.batch_index).ok()?, e.message)))
+        .filter(|(index, _)| *index < count)
+        .collect();
+    culprits.sort_by_key(|c| c.0);
+    culprits.dedup_by_key(|c| c.0);
+    if culprits.is_empty() {
+        let error = DeliveryError::Broker {
+            code,
+            message: message.map(Into::into),
+        };
+        return [(0..count, Outcome::NotWritten(error))].into();
+    }
+    // With one culprit the batch's own code is its reason; among several, each is an invalid record.
+    let own = if culprits.len() == 1 && count == 1 {
+        code
+    } else {
+        ErrorCode::INVALID_RECORD
+    };
+    let mut ranges = Vec::new();
+    let mut next = 0;
+    for (index, own_message) in culprits {
+        if next < index {
+            ranges.push((
+                next..index,
+                Outcome::NotWritten(DeliveryError::BatchMate { code }),
+            ));
+        }
+        let message = own_message.or(message).map(Into::into);
+        ranges.push((
+            index..index + 1,
+            Outcome::NotWritten(DeliveryError::Broker { code: own, message }),
+        ));
+        next = index + 1;
+    }
+    if next < count {
+        ranges.push((
+            next..count,
+            Outcome::NotWritten(DeliveryError::BatchMate { code }),
+        ));
+    }
+    ranges
+}
+
+/// The last version of Produce that names topics by name.
+const LAST_BY_NAME: i16 = 12;
+/// What a partition takes in a request besides its batch, generously: its index, lengths, and its topic's name.
+const PARTITION_OVERHEAD: usize = 64;

@@ -1,0 +1,385 @@
+//! What is asked of the cluster: metadata, leaders, the producer id; and of whom.
+
+use alloc::vec::Vec;
+
+use super::{ProducerCore, ProducerId, backoff};
+use crate::{
+    cluster::{Change, MAX_PARTITIONS},
+    connection::{Connection, Request},
+    error::{Disconnect, Fatal, SendError},
+    event::{Event, Warning},
+    id::Topic,
+    idempotence::Identity,
+    log::debug,
+    peer::Peer,
+    time::Instant,
+    transmit::Transmit,
+    wire::{
+        ApiKey, ErrorCode, InitProducerIdRequest, InitProducerIdResponse, MetadataRequest,
+        MetadataResponse,
+    },
+};
+
+impl ProducerCore {
+    /// Sees to it that metadata and the producer id are asked for when they are due, of a peer that can answer.
+    pub(super) fn pursue(&mut self) {
+        let now = self.clock;
+        if self.cluster.is_due(now) && !self.is_usable(self.metadata_peer) {
+            self.metadata_peer = self.pick_peer();
+        }
+        if let Some(peer) = self.metadata_peer.filter(|_| self.cluster.is_due(now)) {
+            self.mark_link_if_free(peer);
+        }
+        if let ProducerId::Wanted { at, failures, peer } = self.producer_id
+            && at <= now
+            && self.wants_producer_id()
+        {
+            let peer = peer
+                .filter(|_| self.is_usable(peer))
+                .or_else(|| self.pick_peer());
+            self.producer_id = ProducerId::Wanted { at, failures, peer };
+            if let Some(peer) = peer {
+                self.mark_link_if_free(peer);
+            }
+        }
+    }
+
+    pub(super) fn metadata_is_for(&self, peer: u32) -> bool {
+        self.metadata_peer == Some(peer) && self.cluster.is_due(self.clock)
+    }
+
+    pub(super) fn producer_id_is_for(&self, peer: u32) -> bool {
+        matches!(self.producer_id, ProducerId::Wanted { at, peer: Some(p), .. } if p == peer && at <= self.clock)
+    }
+
+    pub(super) fn wants_producer_id(&self) -> bool {
+        !self.topics.is_empty()
+    }
+
+    /// Some link is needed, and none is up or coming up.
+    pub(super) fn needs_any_link(&self, now: Instant) -> bool {
+        let id_is_due = matches!(self.producer_id, ProducerId::Wanted { at, .. } if at <= now);
+        (self.cluster.is_due(now) || (id_is_due && self.wants_producer_id()))
+            && !self.peers.iter().any(|p| p.is_ready() || p.is_coming_up())
+    }
+
+    pub(super) fn ask_metadata(&mut self, now: Instant, peer: u32) -> Option<Transmit> {
+        if !self.metadata_is_for(peer) {
+            return None;
+        }
+        let link = self.peers[peer as usize].link()?;
+        let Some(version) = link.versions.metadata else {
+            let error = crate::error::ProtocolError::UnsupportedVersion { api: "Metadata" };
+            self.metadata_peer = None;
+            self.close_link(peer, Disconnect::Protocol(error));
+            return None;
+        };
+        let topics = self.cluster.ask(now);
+        let names: Vec<&str> = topics
+            .iter()
+            .map(|&t| &*self.cluster.state(t).name)
+            .collect();
+        let mut body = Vec::new();
+        MetadataRequest {
+            topics: Some(&names),
+            allow_auto_topic_creation: true,
+        }
+        .encode(version, &mut body);
+        let link = self.peers[peer as usize].link_mut()?;
+        let correlation_id = link.send(
+            now,
+            ApiKey::METADATA,
+            version,
+            true,
+            Request::Metadata { topics },
+        );
+        let mut transmit = self.begin_request(ApiKey::METADATA, version, correlation_id);
+        transmit.heads().extend_from_slice(&body);
+        Some(self.finish_request(transmit))
+    }
+
+    /// The request for metadata found no answer.
+    pub(super) fn metadata_failed(&mut self, now: Instant, asked: &[Topic]) {
+        self.metadata_peer = None;
+        let wait = backoff(&self.config, &mut self.rng, self.cluster.fruitless);
+        self.cluster.ask_again(asked, now + wait);
+    }
+
+    pub(super) fn metadata_answered(
+        &mut self,
+        now: Instant,
+        version: i16,
+        asked: &[Topic],
+        response: &mut MetadataResponse<'_>,
+    ) {
+        self.metadata_peer = None;
+        if response.error_code == ErrorCode::REBOOTSTRAP_REQUIRED {
+            self.metadata_failed(now, asked);
+            return self.rebootstrap();
+        }
+        if !response.error_code.is_none() {
+            return self.metadata_failed(now, asked);
+        }
+        if version < LEADER_EPOCHS_FROM {
+            for partition in response.topics.iter_mut().flat_map(|t| &mut t.partitions) {
+                partition.leader_epoch = -1;
+            }
+        }
+        let changes = self.cluster.apply(now, asked, response);
+        debug!(
+            topics = asked.len(),
+            changes = changes.len(),
+            "metadata came"
+        );
+        let wait = backoff(&self.config, &mut self.rng, self.cluster.fruitless);
+        self.cluster.back_off(now + wait);
+        for change in changes {
+            match change {
+                Change::Broker(id) => self.update_peer(id),
+                Change::BrokerGone(id) => self.retire_peer(id),
+                Change::Topic(topic) => self.update_topic(topic),
+                Change::Recreated(topic) => {
+                    self.warn(Warning::TopicRecreated(topic));
+                    self.update_topic(topic);
+                }
+                Change::Refused(topic, code) => {
+                    self.topic_was_refused(topic, &SendError::Topic(code))
+                }
+            }
+        }
+    }
+
+    /// A broker is new or has moved: its peer follows.
+    pub(super) fn update_peer(&mut self, id: i32) {
+        let Some((host, port)) = self.cluster.broker(id) else {
+            return;
+        };
+        if let Some(&slot) = self.peer_of_broker.get(&id) {
+            if self.peers[slot as usize].is_at(host, port) {
+                return;
+            }
+            if self.peers[slot as usize].is_seed {
+                // The address is the configuration's; the broker is elsewhere now.
+                self.peers[slot as usize].broker = None;
+            } else {
+                self.peers[slot as usize].move_to(host, port);
+                return self.close_link(slot, Disconnect::Replaced);
+            }
+        }
+        // A link to an address that turns out to be a broker's is that broker's (once: two ids may share an address).
+        let (host, port) = (alloc::boxed::Box::<str>::from(host), port);
+        let adopted = self
+            .peers
+            .iter()
+            .position(|p| p.broker.is_none() && p.is_seed && p.is_at(&host, port));
+        let slot = adopted.map_or_else(|| self.add_peer(&host, port), |slot| slot as u32);
+        self.peers[slot as usize].broker = Some(id);
+        self.peer_of_broker.insert(id, slot);
+        for partition in 0..self.partitions.len() as u32 {
+            if self.partitions[partition as usize].leader.broker == Some(id) {
+                self.update_leader(partition);
+            }
+        }
+    }
+
+    fn retire_peer(&mut self, id: i32) {
+        let Some(slot) = self.peer_of_broker.remove(&id) else {
+            return;
+        };
+        self.peers[slot as usize].broker = None;
+        if !self.peers[slot as usize].is_seed {
+            self.close_link(slot, Disconnect::Replaced);
+        }
+        for partition in 0..self.partitions.len() as u32 {
+            if self.partitions[partition as usize].leader.broker == Some(id) {
+                self.update_leader(partition);
+            }
+        }
+    }
+
+    /// All brokers are to be found anew (KIP-1102).
+    fn rebootstrap(&mut self) {
+        for slot in 0..self.peers.len() as u32 {
+            self.close_link(slot, Disconnect::Replaced);
+        }
+    }
+
+    fn update_topic(&mut self, topic: Topic) {
+        let wanted = self.cluster.state(topic).leaders.len();
+        let known = self.topics[topic.index()].partitions.len();
+        for index in known..wanted {
+            if self.partitions.len() >= MAX_PARTITIONS {
+                break;
+            }
+            let slot = self.partitions.len() as u32;
+            let partition = self.new_partition(topic, index as i32);
+            self.partitions.push(partition);
+            self.topics[topic.index()].partitions.push(slot);
+        }
+        self.accumulator.grow(self.partitions.len());
+        for place in 0..self.topics[topic.index()].partitions.len() {
+            self.update_leader(self.topics[topic.index()].partitions[place]);
+        }
+        if wanted > 0 && !core::mem::replace(&mut self.topics[topic.index()].announced, true) {
+            self.events.push_back(Event::TopicReady(topic));
+            self.is_due_now();
+        }
+        self.topic_was_updated(topic);
+    }
+
+    /// Takes over a partition's leader from the metadata.
+    pub(super) fn update_leader(&mut self, slot: u32) {
+        let partition = &self.partitions[slot as usize];
+        let leaders = &self.cluster.state(partition.topic).leaders;
+        let known = leaders.get(partition.index as usize).copied();
+        let leader = known.unwrap_or(crate::cluster::Leader {
+            broker: None,
+            epoch: -1,
+        });
+        let newer =
+            leader.epoch > partition.leader.epoch || leader.broker != partition.leader.broker;
+        let peer = leader
+            .broker
+            .and_then(|id| self.peer_of_broker.get(&id).copied());
+        let partition = &mut self.partitions[slot as usize];
+        let moved = partition.peer != peer;
+        (partition.leader, partition.peer) = (leader, peer);
+        if moved && core::mem::take(&mut partition.in_ring) {
+            for ring in &mut self.rings {
+                ring.retain(|&s| s != slot);
+            }
+        }
+        // A newer leader is asked at once, once; the same one only after the wait (H011).
+        if newer && peer.is_some() {
+            self.end_back_off(slot);
+        } else {
+            self.refresh(slot);
+        }
+    }
+
+    pub(super) fn ask_producer_id(&mut self, now: Instant, peer: u32) -> Option<Transmit> {
+        if !self.producer_id_is_for(peer) {
+            return None;
+        }
+        let ProducerId::Wanted { failures, .. } = self.producer_id else {
+            return None;
+        };
+        let Some(version) = self.peers[peer as usize].link()?.versions.init_producer_id else {
+            self.fail(Fatal::ProducerId(ErrorCode::UNSUPPORTED_VERSION));
+            return None;
+        };
+        let link = self.peers[peer as usize].link_mut()?;
+        let correlation_id = link.send(
+            now,
+            ApiKey::INIT_PRODUCER_ID,
+            version,
+            true,
+            Request::InitProducerId,
+        );
+        self.producer_id = ProducerId::Asked { failures };
+        let mut transmit = self.begin_request(ApiKey::INIT_PRODUCER_ID, version, correlation_id);
+        let request = InitProducerIdRequest {
+            transactional_id: None,
+            transaction_timeout_ms: i32::MAX,
+            producer_id: -1,
+            producer_epoch: -1,
+        };
+        request.encode(version, transmit.heads());
+        Some(self.finish_request(transmit))
+    }
+
+    /// The request for a producer id found no answer, or one that may be another the next time.
+    pub(super) fn producer_id_failed(&mut self, now: Instant) {
+        if let ProducerId::Asked { failures } = self.producer_id {
+            let wait = backoff(&self.config, &mut self.rng, failures);
+            let failures = failures.saturating_add(1);
+            self.producer_id = ProducerId::Wanted {
+                at: now + wait,
+                failures,
+                peer: None,
+            };
+        }
+    }
+
+    pub(super) fn producer_id_answered(&mut self, now: Instant, response: &InitProducerIdResponse) {
+        if !matches!(self.producer_id, ProducerId::Asked { .. }) {
+            return;
+        }
+        match response.error_code {
+            ErrorCode::NONE if response.producer_id >= 0 && response.producer_epoch >= 0 => {
+                let identity = Identity {
+                    producer_id: response.producer_id,
+                    epoch: response.producer_epoch,
+                };
+                self.producer_id = ProducerId::Held(identity);
+                self.refresh_all();
+            }
+            ErrorCode::UNSUPPORTED_VERSION | ErrorCode::INVALID_REQUEST => {
+                self.fail(Fatal::ProducerId(response.error_code));
+            }
+            ErrorCode::CLUSTER_AUTHORIZATION_FAILED
+            | ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED => {
+                // What waits ends; the next try may find the right granted (H028).
+                self.producer_id_failed(now);
+                self.fail_unstamped(response.error_code);
+            }
+            _ => self.producer_id_failed(now),
+        }
+    }
+
+    /// The peer can be asked, or will be before long.
+    fn is_usable(&self, peer: Option<u32>) -> bool {
+        peer.is_some_and(|p| {
+            self.peers[p as usize].is_ready() || self.peers[p as usize].is_coming_up()
+        })
+    }
+
+    fn mark_link_if_free(&mut self, peer: u32) {
+        if self.peers[peer as usize]
+            .link()
+            .is_some_and(|l| l.is_free(self.clock))
+        {
+            self.mark_link(peer);
+        }
+    }
+
+    /// Whom to ask: a link that is ready and least busy, else one that is coming up, else one that is dialled now:
+    /// a known broker, or a seed.
+    fn pick_peer(&mut self) -> Option<u32> {
+        let now = self.clock;
+        let ready = |(_, p): &(u32, &Peer)| {
+            p.link()
+                .is_some_and(|l| l.is_ready() && !l.is_throttled(now))
+        };
+        let busy = |(_, p): &(u32, &Peer)| p.link().map_or(0, Connection::load);
+        if let Some((slot, _)) = (0..).zip(&self.peers).filter(ready).min_by_key(busy) {
+            return Some(slot);
+        }
+        if let Some(slot) = self.peers.iter().position(Peer::is_coming_up) {
+            return Some(slot as u32);
+        }
+        let dialable = |p: &Peer| p.may_dial(now) && p.is_of_use();
+        let (mut brokers, mut seeds) = (Vec::new(), Vec::new());
+        for (slot, peer) in (0..).zip(&self.peers).filter(|(_, p)| dialable(p)) {
+            if peer.broker.is_some() {
+                brokers.push(slot)
+            } else {
+                seeds.push(slot)
+            }
+        }
+        let from = if brokers.is_empty() { seeds } else { brokers };
+        let Some(&slot) = from.get(self.rng.below(from.len() as u32) as usize) else {
+            // One that throttles, if there is nobody else.
+            return self
+                .peers
+                .iter()
+                .position(Peer::is_ready)
+                .map(|slot| slot as u32);
+        };
+        self.want_link(slot);
+        Some(slot)
+    }
+}
+
+/// Below this version of Metadata leader epochs may run back while partitions move, so that nobody compares them.
+const LEADER_EPOCHS_FROM: i16 = 9;

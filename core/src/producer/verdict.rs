@@ -1,0 +1,134 @@
+//! What a Produce answer's error code says about the batch.
+
+use crate::{config::Acks, idempotence::Attempt, wire::ErrorCode};
+
+/// The attempt's end, and what else the code asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Verdict {
+    pub(super) attempt: Attempt,
+    /// The leader or the topic may be another one than we know.
+    pub(super) stale_metadata: bool,
+    /// The producer id is of no use any more; a bump of its epoch would not help.
+    pub(super) new_producer_id: bool,
+}
+
+/// Judges `code`, as hard cases 0 and 1 have it: what may have been appended before the error counts as uncertain.
+pub(super) fn judge(code: ErrorCode, acks: Acks) -> Verdict {
+    const LOST_LEADERSHIP: [ErrorCode; 3] = [
+        ErrorCode::NOT_LEADER_OR_FOLLOWER,
+        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        ErrorCode::KAFKA_STORAGE_ERROR,
+    ];
+    let attempt = match code {
+        ErrorCode::NONE | ErrorCode::DUPLICATE_SEQUENCE_NUMBER => Attempt::Written,
+
+        // The append may have come before the error: under acks=all the leader waits for followers after it (H165).
+        ErrorCode::KAFKA_STORAGE_ERROR
+        | ErrorCode::REQUEST_TIMED_OUT
+        | ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND
+        | ErrorCode::NETWORK_EXCEPTION => Attempt::Uncertain { retry: true },
+        code if acks == Acks::All && LOST_LEADERSHIP.contains(&code) => {
+            Attempt::Uncertain { retry: true }
+        }
+
+        ErrorCode::NOT_LEADER_OR_FOLLOWER
+        | ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+        | ErrorCode::LEADER_NOT_AVAILABLE
+        | ErrorCode::REPLICA_NOT_AVAILABLE
+        | ErrorCode::NOT_ENOUGH_REPLICAS
+        | ErrorCode::FENCED_LEADER_EPOCH
+        | ErrorCode::UNKNOWN_LEADER_EPOCH
+        | ErrorCode::UNKNOWN_TOPIC_ID
+        | ErrorCode::INCONSISTENT_TOPIC_ID
+        | ErrorCode::CORRUPT_MESSAGE
+        | ErrorCode::THROTTLING_QUOTA_EXCEEDED => Attempt::Refused { retry: true },
+
+        ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER
+        | ErrorCode::UNKNOWN_PRODUCER_ID
+        | ErrorCode::INVALID_PRODUCER_EPOCH
+        | ErrorCode::INVALID_PRODUCER_ID_MAPPING => Attempt::OutOfOrder,
+
+        ErrorCode::INVALID_RECORD
+        | ErrorCode::MESSAGE_TOO_LARGE
+        | ErrorCode::RECORD_LIST_TOO_LARGE
+        | ErrorCode::INVALID_TOPIC_EXCEPTION
+        | ErrorCode::INVALID_REQUIRED_ACKS
+        | ErrorCode::INVALID_TIMESTAMP
+        | ErrorCode::INVALID_REQUEST
+        | ErrorCode::INVALID_TXN_STATE
+        | ErrorCode::PRODUCER_FENCED
+        | ErrorCode::TRANSACTION_ABORTABLE
+        | ErrorCode::TOPIC_AUTHORIZATION_FAILED
+        | ErrorCode::CLUSTER_AUTHORIZATION_FAILED
+        | ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+        | ErrorCode::UNSUPPORTED_FOR_MESSAGE_FORMAT
+        | ErrorCode::UNSUPPORTED_COMPRESSION_TYPE
+        | ErrorCode::UNSUPPORTED_VERSION
+        | ErrorCode::POLICY_VIOLATION
+        | ErrorCode::SECURITY_DISABLED => Attempt::Refused { retry: false },
+
+        // UNKNOWN_SERVER_ERROR, and whatever a newer broker may say.
+        _ => Attempt::Uncertain { retry: false },
+    };
+    let stale_metadata = LOST_LEADERSHIP.contains(&code)
+        || matches!(
+            code,
+            ErrorCode::LEADER_NOT_AVAILABLE
+                | ErrorCode::REPLICA_NOT_AVAILABLE
+                | ErrorCode::FENCED_LEADER_EPOCH
+                | ErrorCode::UNKNOWN_LEADER_EPOCH
+                | ErrorCode::UNKNOWN_TOPIC_ID
+                | ErrorCode::INCONSISTENT_TOPIC_ID
+                | ErrorCode::NETWORK_EXCEPTION
+        );
+    let new_producer_id = matches!(
+        code,
+        ErrorCode::INVALID_PRODUCER_EPOCH | ErrorCode::INVALID_PRODUCER_ID_MAPPING
+    );
+    Verdict {
+        attempt,
+        stale_metadata,
+        new_producer_id,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn h165_lost_leadership_is_uncertain_only_where_the_leader_waits_for_followers() {
+        let codes = [
+            ErrorCode::NOT_LEADER_OR_FOLLOWER,
+            ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        ];
+        for code in codes {
+            assert_eq!(
+                judge(code, Acks::All).attempt,
+                Attempt::Uncertain { retry: true }
+            );
+            assert_eq!(
+                judge(code, Acks::Leader).attempt,
+                Attempt::Refused { retry: true }
+            );
+            assert!(judge(code, Acks::All).stale_metadata);
+        }
+    }
+
+    #[test]
+    fn h031_a_code_that_says_nothing_is_uncertain() {
+        for code in [
+            ErrorCode::REQUEST_TIMED_OUT,
+            ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+        ] {
+            assert_eq!(
+                judge(code, Acks::Leader).attempt,
+                Attempt::Uncertain { retry: true }
+            );
+        }
+        assert_eq!(
+            judge(ErrorCode(9999), Acks::All).attempt,
+            Attempt::Uncertain { retry: false }
+        );
+    }
+}

@@ -2,5 +2,7 @@
 
 pub mod code;
 mod model;
+mod server;
 
 pub use model::{Answer, Api, Fault, LogRecord, Model, On, Produced};
+pub use server::{Builder, Cluster};

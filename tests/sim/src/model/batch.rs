@@ -248,14 +248,14 @@ impl Refusal {
 }
 
 /// The batch as it lies in the log of a topic with log append time: type and maximum timestamp set, checksum renewed.
-pub(crate) fn with_append_time(raw: &[u8], timestamp: i64) -> Bytes {
+pub(crate) fn with_append_time(raw: &[u8], timestamp: i64) -> (Head, Bytes) {
     let mut copy = raw.to_vec();
     let attributes = i16::from_be_bytes(field(raw, 21)) | (1 << 3);
     copy[21..23].copy_from_slice(&attributes.to_be_bytes());
     copy[35..43].copy_from_slice(&timestamp.to_be_bytes());
     let crc = crc32c::crc32c(&copy[CRC_END..]);
     copy[17..21].copy_from_slice(&crc.to_be_bytes());
-    copy.into()
+    (Head::read(&copy), copy.into())
 }
 
 fn field<const N: usize>(raw: &[u8], at: usize) -> [u8; N] {

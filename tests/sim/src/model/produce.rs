@@ -271,13 +271,7 @@ impl Model {
         }
 
         let (head, raw) = match log_append_time {
-            true => (
-                Head {
-                    max_timestamp: timestamp,
-                    ..head
-                },
-                batch::with_append_time(&part.raw, timestamp),
-            ),
+            true => batch::with_append_time(&part.raw, timestamp),
             false => (head, part.raw.clone()),
         };
         let serial = self.retention.admit(name, part.partition, raw.len() as u64);

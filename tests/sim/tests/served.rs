@@ -38,8 +38,12 @@ impl Client {
         Ok(frame.freeze())
     }
 
+    /// Waits for the end of the stream, which is a reset where the broker had not read everything.
     fn is_closed(&mut self) -> bool {
-        matches!(self.0.read(&mut [0]), Ok(0)) || self.0.take_error().unwrap().is_some()
+        match self.0.read(&mut [0]) {
+            Ok(read) => read == 0,
+            Err(error) => error.kind() == io::ErrorKind::ConnectionReset,
+        }
     }
 }
 

@@ -40,8 +40,6 @@ pub const OUT_OF_ORDER_SEQUENCE_NUMBER: i16 = 45;
 pub const DUPLICATE_SEQUENCE_NUMBER: i16 = 46;
 /// A producer with a newer epoch has written since.
 pub const INVALID_PRODUCER_EPOCH: i16 = 47;
-/// The batch belongs to no transaction that the broker knows.
-pub const INVALID_TXN_STATE: i16 = 48;
 /// The client may not use the transactional id; the model has no transactions.
 pub const TRANSACTIONAL_ID_AUTHORIZATION_FAILED: i16 = 53;
 /// The disk failed; the records may be written.

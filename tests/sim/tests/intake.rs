@@ -51,28 +51,63 @@ fn a_good_batch_is_good_for_the_other_decoder_too() {
 
 #[test]
 fn the_head_is_checked() {
-    let cases: [(&str, usize, &[u8]); 9] = [
-        ("base offset", 0, &1i64.to_be_bytes()),
-        ("too short a length", 8, &60i32.to_be_bytes()),
-        ("version", 16, &[1]),
-        ("control batch", 21, &0b10_0000i16.to_be_bytes()),
-        ("unknown codec", 21, &5i16.to_be_bytes()),
-        ("last offset delta", 23, &0i32.to_be_bytes()),
-        ("sequence", 53, &(-1i32).to_be_bytes()),
-        ("count and delta too large", 23, &[0, 0, 0, 2]),
-        ("no records", 57, &0i32.to_be_bytes()),
+    // The codes are those of Kafka 4.3.1 for the same bytes.
+    let cases: [(&str, usize, &[u8], i16); 12] = [
+        ("base offset", 0, &1i64.to_be_bytes(), code::INVALID_RECORD),
+        (
+            "length beyond the end",
+            8,
+            &4_000i32.to_be_bytes(),
+            code::INVALID_RECORD,
+        ),
+        (
+            "length of less than a head",
+            8,
+            &40i32.to_be_bytes(),
+            code::CORRUPT_MESSAGE,
+        ),
+        (
+            "negative length",
+            8,
+            &(-1i32).to_be_bytes(),
+            code::CORRUPT_MESSAGE,
+        ),
+        ("old version", 16, &[1], code::INVALID_RECORD),
+        ("unknown version", 16, &[3], code::CORRUPT_MESSAGE),
+        (
+            "control batch",
+            21,
+            &0b10_0000i16.to_be_bytes(),
+            code::INVALID_RECORD,
+        ),
+        (
+            "unknown codec",
+            21,
+            &5i16.to_be_bytes(),
+            code::UNKNOWN_SERVER_ERROR,
+        ),
+        (
+            "transaction",
+            21,
+            &0b1_0000i16.to_be_bytes(),
+            code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+        ),
+        (
+            "last offset delta",
+            23,
+            &0i32.to_be_bytes(),
+            code::INVALID_RECORD,
+        ),
+        ("sequence", 53, &(-1i32).to_be_bytes(), code::INVALID_RECORD),
+        ("no records", 57, &0i32.to_be_bytes(), code::INVALID_RECORD),
     ];
-    for (what, at, bytes) in cases {
+    for (what, at, bytes, code) in cases {
         assert_eq!(
             judged(&altered(&good(), at, bytes)),
-            (code::INVALID_RECORD, false),
+            (code, false),
             "{what}"
         );
     }
-    assert_eq!(
-        judged(&altered(&good(), 21, &0b1_0000i16.to_be_bytes())).0,
-        code::INVALID_TXN_STATE
-    );
 }
 
 #[test]
@@ -102,6 +137,12 @@ fn the_records_are_counted() {
 
 #[test]
 fn what_kafka_forgives_is_a_violation_here() {
+    let trailed = [&good()[..], b"more"].concat().into();
+    assert_eq!(
+        judged(&trailed),
+        (code::INVALID_RECORD, true),
+        "bytes behind the batch"
+    );
     let late = altered(&good(), 35, &6i64.to_be_bytes());
     assert_eq!(
         judged(&late),

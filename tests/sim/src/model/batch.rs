@@ -12,6 +12,8 @@ use crate::code;
 pub(crate) const HEAD: usize = 61;
 /// Bytes in front of the part that the length counts: base offset and length.
 const LENGTH_END: usize = 12;
+/// The least that the length of a batch of any version can say.
+const SHORTEST: usize = 14;
 /// Where the part that the checksum covers begins.
 const CRC_END: usize = 21;
 
@@ -34,6 +36,7 @@ pub(crate) struct Head {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub(crate) code: i16,
+    /// For the answer if single records are to blame, as in Kafka, and for the list of violations.
     pub(crate) message: Option<String>,
     /// Index in the batch and reason of each record that is to blame (KIP-467).
     pub(crate) records: Vec<(i32, String)>,
@@ -49,7 +52,7 @@ pub(crate) struct Rules {
 }
 
 impl Head {
-    /// Reads the head of a batch that [`check_framing`] lets pass.
+    /// Reads the fields of a batch that has a whole head.
     fn read(raw: &[u8]) -> Head {
         Head {
             base_offset: i64::from_be_bytes(field(raw, 0)),
@@ -89,15 +92,57 @@ impl Head {
     }
 }
 
-/// Reads the head of one partition's records in a Produce request: exactly one batch of version 2 of the length it claims.
+/// Reads the head of one partition's records in a Produce request, if there is exactly one batch of version 2.
 ///
 /// Kafka makes these checks before it looks at the topic, the others after.
 pub(crate) fn read(raw: &[u8], version: i16) -> Result<Head, Refusal> {
-    check_framing(raw)?;
+    let Some(size) = first_batch(raw)? else {
+        return Err(Refusal::invalid(
+            "The request must have a whole record batch",
+        ));
+    };
+    if raw[16] != 2 {
+        return Err(Refusal::invalid(
+            "The request must have batches of version 2 only",
+        ));
+    }
+    if size < HEAD {
+        return Err(Refusal::of(code::CORRUPT_MESSAGE));
+    }
+    match first_batch(&raw[size..])? {
+        Some(_) => {
+            return Err(Refusal::invalid(
+                "The request must have exactly one record batch",
+            ));
+        }
+        None if raw.len() > size => {
+            return Err(Refusal::strict("There are bytes behind the batch"));
+        }
+        None => {}
+    }
     let head = Head::read(raw);
-    match head.codec() {
-        4 if version < 7 => Err(Refusal::of(code::UNSUPPORTED_COMPRESSION_TYPE)),
-        _ => Ok(head),
+    if head.codec() == 4 && version < 7 {
+        return Err(Refusal::of(code::UNSUPPORTED_COMPRESSION_TYPE));
+    }
+    if head.is_transactional() {
+        return Err(Refusal::of(code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED));
+    }
+    Ok(head)
+}
+
+/// The size of the batch at the front, or nothing if it is not all there: Kafka's `ByteBufferLogInputStream`.
+fn first_batch(raw: &[u8]) -> Result<Option<usize>, Refusal> {
+    if raw.len() < LENGTH_END {
+        return Ok(None);
+    }
+    let length = usize::try_from(i32::from_be_bytes(field(raw, 8))).unwrap_or(0);
+    if length < SHORTEST {
+        return Err(Refusal::of(code::CORRUPT_MESSAGE));
+    }
+    match raw.get(16) {
+        None => Ok(None),
+        Some(3..) => Err(Refusal::of(code::CORRUPT_MESSAGE)),
+        Some(_) => Ok(Some(LENGTH_END + length).filter(|&size| size <= raw.len())),
     }
 }
 
@@ -113,7 +158,7 @@ pub(crate) fn check(head: &Head, raw: &[u8], rules: Rules) -> Result<(), Refusal
     if raw.len() > rules.max_bytes {
         return Err(Refusal::of(code::MESSAGE_TOO_LARGE));
     }
-    if crc32c::crc32c(&raw[CRC_END..]) != head.crc {
+    if checksum(raw) != head.crc {
         return Err(Refusal::of(code::CORRUPT_MESSAGE));
     }
     check_head(head)?;
@@ -121,27 +166,6 @@ pub(crate) fn check(head: &Head, raw: &[u8], rules: Rules) -> Result<(), Refusal
         0 => check_records(head, &raw[HEAD..], rules),
         _ => Ok(()),
     }
-}
-
-/// Exactly one batch of version 2 fills the bytes.
-fn check_framing(raw: &[u8]) -> Result<(), Refusal> {
-    if raw.len() < HEAD {
-        return Err(Refusal::invalid(
-            "The request must have a whole record batch",
-        ));
-    }
-    if raw[16] != 2 {
-        return Err(Refusal::invalid(
-            "The request must have batches of version 2 only",
-        ));
-    }
-    let length = i32::from_be_bytes(field(raw, 8));
-    if usize::try_from(length) != Ok(raw.len() - LENGTH_END) {
-        return Err(Refusal::invalid(
-            "The request must have exactly one record batch",
-        ));
-    }
-    Ok(())
 }
 
 fn check_head(head: &Head) -> Result<(), Refusal> {
@@ -162,10 +186,7 @@ fn check_head(head: &Head) -> Result<(), Refusal> {
         ));
     }
     if head.codec() > 4 {
-        return Err(Refusal::invalid("Unknown compression type"));
-    }
-    if head.is_transactional() {
-        return Err(Refusal::of(code::INVALID_TXN_STATE));
+        return Err(Refusal::of(code::UNKNOWN_SERVER_ERROR));
     }
     Ok(())
 }
@@ -253,9 +274,13 @@ pub(crate) fn with_append_time(raw: &[u8], timestamp: i64) -> (Head, Bytes) {
     let attributes = i16::from_be_bytes(field(raw, 21)) | (1 << 3);
     copy[21..23].copy_from_slice(&attributes.to_be_bytes());
     copy[35..43].copy_from_slice(&timestamp.to_be_bytes());
-    let crc = crc32c::crc32c(&copy[CRC_END..]);
+    let crc = checksum(&copy);
     copy[17..21].copy_from_slice(&crc.to_be_bytes());
     (Head::read(&copy), copy.into())
+}
+
+fn checksum(batch: &[u8]) -> u32 {
+    crc32c::crc32c(&batch[CRC_END..])
 }
 
 fn field<const N: usize>(raw: &[u8], at: usize) -> [u8; N] {

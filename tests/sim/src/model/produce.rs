@@ -187,20 +187,30 @@ impl Model {
         if known.is_none() {
             return Outcome::refused(code::UNKNOWN_TOPIC_OR_PARTITION);
         }
-        let head = match batch::read(&part.raw, caller.version) {
-            Ok(head) => head,
-            Err(refusal) => return Outcome::refused(refusal.code),
-        };
-        match self.try_append(caller, part, name, head) {
-            Ok(outcome) => outcome,
-            Err(refusal) => {
-                if refusal.stricter_than_kafka {
-                    let reason = refusal.message.as_deref().unwrap_or_default();
-                    self.journal
-                        .accuse(format!("{name}-{}: {reason} ({head:?})", part.partition));
+        let (refusal, log_start) = match batch::read(&part.raw, caller.version) {
+            Err(refusal) => (refusal, -1),
+            Ok(head) => match self.try_append(caller, part, name, head) {
+                Ok(outcome) => return outcome,
+                Err(refusal) => {
+                    let log_start = self.log_start_beside(refusal.code, name, part.partition);
+                    (refusal, log_start)
                 }
-                self.refuse(name, part.partition, refusal)
-            }
+            },
+        };
+        if refusal.stricter_than_kafka {
+            let reason = refusal.message.as_deref().unwrap_or_default();
+            self.journal
+                .accuse(format!("{name}-{}: {reason}", part.partition));
+        }
+        Outcome {
+            log_start,
+            message: refusal.message.filter(|_| !refusal.records.is_empty()),
+            records: refusal
+                .records
+                .into_iter()
+                .map(|(index, why)| (index, Some(why)))
+                .collect(),
+            ..Outcome::refused(refusal.code)
         }
     }
 
@@ -290,29 +300,14 @@ impl Model {
         })
     }
 
-    /// The answer to a refusal; Kafka adds the log's start to some codes only.
-    fn refuse(&self, topic: &str, partition: i32, refusal: Refusal) -> Outcome {
-        let bare = matches!(
-            refusal.code,
+    /// The log's start, which Kafka adds to some refusals only.
+    fn log_start_beside(&self, refused: i16, topic: &str, partition: i32) -> i64 {
+        match refused {
             code::INVALID_REQUIRED_ACKS
-                | code::NOT_LEADER_OR_FOLLOWER
-                | code::MESSAGE_TOO_LARGE
-                | code::CORRUPT_MESSAGE
-                | code::KAFKA_STORAGE_ERROR
-        );
-        let log_start = match bare {
-            true => -1,
-            false => self.partition(topic, partition).log.start(),
-        };
-        Outcome {
-            log_start,
-            message: refusal.message,
-            records: refusal
-                .records
-                .into_iter()
-                .map(|(index, why)| (index, Some(why)))
-                .collect(),
-            ..Outcome::refused(refusal.code)
+            | code::NOT_LEADER_OR_FOLLOWER
+            | code::MESSAGE_TOO_LARGE
+            | code::CORRUPT_MESSAGE => -1,
+            _ => self.partition(topic, partition).log.start(),
         }
     }
 

@@ -112,6 +112,11 @@ fn the_head_is_checked() {
 
 #[test]
 fn the_checksum_is_checked() {
+    let short = good().len() as i32 - 12 - 8;
+    assert_eq!(
+        judged(&altered(&good(), 8, &short.to_be_bytes())),
+        (code::CORRUPT_MESSAGE, false)
+    );
     for at in [17, 30, 61, good().len() - 1] {
         let mut flipped = BytesMut::from(&good()[..]);
         flipped[at] ^= 1;
@@ -137,7 +142,7 @@ fn the_records_are_counted() {
 
 #[test]
 fn what_kafka_forgives_is_a_violation_here() {
-    let trailed = [&good()[..], b"more"].concat().into();
+    let trailed = Bytes::from([&good()[..], b"more"].concat());
     assert_eq!(
         judged(&trailed),
         (code::INVALID_RECORD, true),

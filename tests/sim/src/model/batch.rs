@@ -115,9 +115,11 @@ pub(crate) fn read(raw: &[u8], version: i16) -> Result<Head, Refusal> {
                 "The request must have exactly one record batch",
             ));
         }
-        None if raw.len() > size => {
+        // Kafka cuts off a rest that is too short for a batch, and goes on with what is in front.
+        None if raw.len() > size && checksum(&raw[..size]) == Head::read(raw).crc => {
             return Err(Refusal::strict("There are bytes behind the batch"));
         }
+        None if raw.len() > size => return Err(Refusal::of(code::CORRUPT_MESSAGE)),
         None => {}
     }
     let head = Head::read(raw);

@@ -1,1 +1,54 @@
-//! A model Kafka cluster.
+//! A Kafka cluster in the process, for tests and for first steps: the same rules as Kafka's, without its weight.
+//!
+//! - [`Model`] is the cluster as a pure state machine: a request and the time go in, an [`Answer`] comes out. It decides as
+//!   Kafka 4.3 does about versions, leaders, epochs, sequences, sizes and checksums, and does what a test tells it behind the
+//!   producer's back: moves leaders, loses records, and lets planned [`Fault`]s strike.
+//! - [`Cluster`] serves a model over TCP.
+//!
+//! # The loop around a model
+//!
+//! The harness owns the clock and the network. It gives each frame that reaches a broker to [`Model::handle`] and does what
+//! the answer says.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use ottla_sim::{Answer, Api, Fault, Model, On, code};
+//!
+//! let mut model = Model::new(3, /* seed */ 7);
+//! model.create_topic("letters", 6);
+//! model.inject(On::produce("letters", 0), Fault::AppendThen(code::REQUEST_TIMED_OUT));
+//! let leader = model.leader("letters", 0).expect("all brokers are up");
+//!
+//! // ApiVersions 0, correlation id 1, no client id: a request as it comes off a link, without its length.
+//! let request = [0, 18, 0, 0, 0, 0, 0, 1, 0xff, 0xff];
+//! match model.handle(Duration::ZERO, leader, /* connection */ 1, &request[..]) {
+//!     Answer::Reply(frame) => assert_eq!(&frame[4..8], [0, 0, 0, 1]), // send it now
+//!     Answer::Later { due, frame } => drop((due, frame)),              // send it when `due` has come
+//!     Answer::Silence => {}                                            // send nothing
+//!     Answer::Disconnect => {}                                         // close the connection
+//!     _ => unreachable!("no other answer is known"),
+//! }
+//! assert_eq!(model.requests(Api::ApiVersions), 1);
+//! assert!(model.violations().is_empty());
+//! ```
+//!
+//! # What is checked, and by whom
+//!
+//! Requests and answers are decoded and encoded by the crate `kafka-protocol`, behind a walk of this crate's own over the
+//! lengths in a request. Record batches are checked by this crate's own reading of the format, without building anything
+//! per record: length, checksum, counts, sequence, and the framing, offset delta, timestamp and headers of every record.
+//! Batches under a codec are stored and handed out as they are; only their heads are checked. No code is shared with the
+//! producer under test.
+//!
+//! # What is left out
+//!
+//! Transactions, consumer groups, authentication, compaction, message formats older than 2, Fetch sessions. Replication takes
+//! no time and loses nothing unless a test says so.
+
+pub mod code;
+mod model;
+mod server;
+
+pub use model::{Answer, Api, Fault, LogRecord, Model, On, Produced};
+pub use server::{Builder, Cluster};

@@ -1,0 +1,41 @@
+//! InitProducerId, for producers without transactions: every request gets a new id.
+
+use kafka_protocol::messages::{InitProducerIdRequest, InitProducerIdResponse};
+
+use super::Model;
+use super::envelope::{Caller, Reply};
+use crate::code;
+
+impl Model {
+    pub(crate) fn init_producer_id(
+        &mut self,
+        caller: Caller,
+        request: &InitProducerIdRequest,
+        refused: Option<i16>,
+    ) -> Reply {
+        let transactional = request.transactional_id.is_some();
+        let error =
+            refused.or(transactional.then_some(code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED));
+        let response = InitProducerIdResponse::default().with_throttle_time_ms(self.throttle_ms());
+        let response = match error.unwrap_or(code::NONE) {
+            // Like Kafka, which looks at the id and epoch in the request only if there is a transactional id.
+            code::NONE => {
+                let (id, epoch) = self.next_producer();
+                response
+                    .with_producer_id(id.into())
+                    .with_producer_epoch(epoch)
+            }
+            error => response
+                .with_error_code(error)
+                .with_producer_id((-1).into())
+                .with_producer_epoch(-1),
+        };
+        caller.reply(&response)
+    }
+
+    fn next_producer(&mut self) -> (i64, i16) {
+        let id = self.ids.next_producer;
+        self.ids.next_producer += 1;
+        (id, std::mem::take(&mut self.ids.next_epoch))
+    }
+}

@@ -1,0 +1,57 @@
+//! What the model must know of a connection: that it hangs, or that an answer on it is still to come.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::Answer;
+
+/// Connections with something pending; all others are not remembered.
+#[derive(Debug, Default)]
+pub(crate) struct Links {
+    hung: BTreeSet<(i32, u64)>,
+    busy: BTreeMap<(i32, u64), Duration>,
+}
+
+impl Links {
+    pub(crate) fn hang(&mut self, broker: i32, connection: u64) {
+        self.hung.insert((broker, connection));
+    }
+
+    pub(crate) fn is_hung(&self, broker: i32, connection: u64) -> bool {
+        self.hung.contains(&(broker, connection))
+    }
+
+    pub(crate) fn forget(&mut self, broker: i32, connection: u64) {
+        self.hung.remove(&(broker, connection));
+        self.busy.remove(&(broker, connection));
+    }
+
+    /// Holds an answer back until the delayed ones before it on the same connection are due.
+    pub(crate) fn in_order(
+        &mut self,
+        now: Duration,
+        broker: i32,
+        connection: u64,
+        answer: Answer,
+    ) -> Answer {
+        let link = (broker, connection);
+        let busy = self.busy.get(&link).copied().filter(|&due| due > now);
+        match (answer, busy) {
+            (Answer::Reply(frame), Some(due)) => Answer::Later { due, frame },
+            (Answer::Later { due, frame }, _) => {
+                let due = busy.map_or(due, |busy| busy.max(due));
+                self.busy.insert(link, due);
+                Answer::Later { due, frame }
+            }
+            (Answer::Disconnect, _) => {
+                self.forget(broker, connection);
+                Answer::Disconnect
+            }
+            (answer, None) => {
+                self.busy.remove(&link);
+                answer
+            }
+            (answer, Some(_)) => answer,
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! The sans-IO model of a Kafka cluster: requests and the time go in, answers come out.
+
+mod batch;
+mod control;
+mod envelope;
+mod faults;
+mod fetch;
+mod init_producer_id;
+mod journal;
+mod links;
+mod list_offsets;
+mod log;
+mod metadata;
+mod produce;
+mod producers;
+mod readout;
+mod records;
+mod retention;
+mod settings;
+mod shape;
+mod stamps;
+mod topics;
+mod versions;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use kafka_protocol::protocol::{Decodable, HeaderVersion};
+use uuid::Uuid;
+
+use envelope::{Caller, Malformed};
+use faults::{Fate, Faults};
+use journal::Journal;
+use links::Links;
+use retention::Retention;
+use settings::Settings;
+use stamps::Stamps;
+use topics::Topics;
+use versions::Versions;
+
+pub use faults::{Fault, On};
+pub use journal::Produced;
+pub use readout::LogRecord;
+pub use versions::Api;
+
+/// A Kafka cluster that only computes: no socket, no clock, no thread, no randomness but its seed.
+///
+/// Give each request that a broker receives to [`handle`](Model::handle) and do what the [`Answer`] says. All other methods
+/// are for the test around it: they plan faults, move leaders and read what was written. Replication takes no time: all
+/// replicas are in sync unless a method says that something was lost.
+#[derive(Debug)]
+pub struct Model {
+    settings: Settings,
+    brokers: BTreeMap<i32, Broker>,
+    topics: Topics,
+    retention: Retention,
+    faults: Faults,
+    links: Links,
+    stamps: Stamps,
+    journal: Journal,
+    ids: Ids,
+}
+
+/// What a broker does about one request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Answer {
+    /// Sends these bytes now; the frame's length stands in front.
+    Reply(Bytes),
+    /// Sends these bytes when the time has come, and nothing else on the connection before.
+    Later {
+        /// When to send, since the start.
+        due: Duration,
+        /// What to send, the frame's length in front.
+        frame: Bytes,
+    },
+    /// Sends nothing: the request asked for no answer, or the broker hangs.
+    Silence,
+    /// Closes the connection, as Kafka does when it does not understand a request.
+    Disconnect,
+}
+
+#[derive(Debug)]
+struct Broker {
+    host: String,
+    port: u16,
+    up: bool,
+    versions: Versions,
+}
+
+/// The ids that the cluster hands out.
+#[derive(Debug)]
+struct Ids {
+    cluster: String,
+    next_topic: u128,
+    next_producer: i64,
+    /// The epoch that comes with the next producer id.
+    next_epoch: i16,
+}
+
+impl Model {
+    /// A cluster of brokers 1 to `brokers`, at `broker-N:9092` until [`set_address`](Model::set_address) says otherwise.
+    ///
+    /// The seed chooses the ids of the cluster and its topics. The same seed and the same calls give the same bytes.
+    pub fn new(brokers: u16, seed: u64) -> Model {
+        let broker = |id: i32| {
+            let host = format!("broker-{id}");
+            (
+                id,
+                Broker {
+                    host,
+                    port: 9092,
+                    up: true,
+                    versions: Versions::default(),
+                },
+            )
+        };
+        Model {
+            settings: Settings::default(),
+            brokers: (1..=i32::from(brokers)).map(broker).collect(),
+            topics: Topics::default(),
+            retention: Retention::default(),
+            faults: Faults::default(),
+            links: Links::default(),
+            stamps: Stamps::default(),
+            journal: Journal::default(),
+            ids: Ids::from_seed(seed),
+        }
+    }
+
+    /// Takes one request, without the length in front, and says what the broker does about it.
+    ///
+    /// `now` is the time since the start. `broker` is the node that received the request. `connection` tells connections of
+    /// one broker apart; it must not be used again for a new connection unless [`closed`](Model::closed) was called.
+    /// Answers on one connection are due in the order of their requests. `Bytes` are taken as they are, slices are copied.
+    pub fn handle(
+        &mut self,
+        now: Duration,
+        broker: i32,
+        connection: u64,
+        mut request: impl Buf,
+    ) -> Answer {
+        if !self.is_up(broker) {
+            return Answer::Disconnect;
+        }
+        if self.links.is_hung(broker, connection) {
+            return Answer::Silence;
+        }
+        let request = request.copy_to_bytes(request.remaining());
+        let answer = Caller::read(now, broker, connection, &request)
+            .and_then(|caller| self.dispatch(caller, request))
+            .unwrap_or(Answer::Disconnect);
+        self.links.in_order(now, broker, connection, answer)
+    }
+
+    /// A connection is gone; what the model remembers of it goes too.
+    pub fn closed(&mut self, broker: i32, connection: u64) {
+        self.links.forget(broker, connection);
+    }
+
+    fn dispatch(&mut self, caller: Caller, request: Bytes) -> Result<Answer, Malformed> {
+        self.journal.count(caller.api);
+        let versions = &self.broker(caller.broker).versions;
+        if !versions.serves(caller.api, caller.version) {
+            let asks_for_versions =
+                caller.api == Api::ApiVersions && versions.knows(Api::ApiVersions);
+            return match asks_for_versions {
+                true => Ok(Answer::Reply(self.api_versions_fallback(caller))),
+                false => Err(Malformed),
+            };
+        }
+        let fault = self.faults.take(&On::from(caller.api));
+        let fate = fault.as_ref().map_or(Fate::Answered, Fault::fate);
+        let code = fault.as_ref().and_then(Fault::code);
+        if fault.as_ref().is_some_and(|fault| !fault.is_carried_out()) {
+            return Ok(self.fulfil(caller, fate, None));
+        }
+        match caller.api {
+            Api::Produce => {
+                let request = self.decode(caller, request)?;
+                Ok(self.produce(caller, request, fault))
+            }
+            Api::Fetch => {
+                let request = self.decode(caller, request)?;
+                let (reply, wait) = self.fetch(caller, &request, code);
+                let fate = if fate == Fate::Answered && !wait.is_zero() {
+                    Fate::Delayed(wait)
+                } else {
+                    fate
+                };
+                Ok(self.fulfil(caller, fate, Some(reply)))
+            }
+            Api::ListOffsets => {
+                let request = self.decode(caller, request)?;
+                let reply = self.list_offsets(caller, request, code);
+                Ok(self.fulfil(caller, fate, Some(reply)))
+            }
+            Api::Metadata => {
+                let request = self.decode(caller, request)?;
+                let reply = self.metadata(caller, request, code);
+                Ok(self.fulfil(caller, fate, Some(reply)))
+            }
+            Api::ApiVersions => {
+                let request = self.decode(caller, request)?;
+                let reply = self.api_versions(caller, &request, code);
+                Ok(self.fulfil(caller, fate, Some(reply)))
+            }
+            Api::InitProducerId => {
+                let request = self.decode(caller, request)?;
+                let reply = self.init_producer_id(caller, &request, code);
+                Ok(self.fulfil(caller, fate, Some(reply)))
+            }
+        }
+    }
+
+    /// Decodes a request; bytes behind it are against the rules, though Kafka does not mind them.
+    fn decode<R: Decodable + HeaderVersion>(
+        &mut self,
+        caller: Caller,
+        request: Bytes,
+    ) -> Result<R, Malformed> {
+        let (decoded, left_over) = caller.decode(request)?;
+        if left_over > 0 {
+            self.journal.accuse(format!(
+                "{:?} v{} has {left_over} bytes too many",
+                caller.api, caller.version
+            ));
+        }
+        Ok(decoded)
+    }
+
+    /// Turns what becomes of a request into what the broker does.
+    fn fulfil(&mut self, caller: Caller, fate: Fate, reply: Option<Bytes>) -> Answer {
+        match (fate, reply) {
+            (Fate::Closed, _) => Answer::Disconnect,
+            (Fate::Hung, _) => {
+                self.links.hang(caller.broker, caller.connection);
+                Answer::Silence
+            }
+            (Fate::Replaced(bytes), _) => Answer::Reply(bytes.into()),
+            (_, None) => Answer::Silence,
+            (Fate::Delayed(time), Some(frame)) => Answer::Later {
+                due: caller.now.saturating_add(time),
+                frame,
+            },
+            (Fate::Answered, Some(frame)) => Answer::Reply(frame),
+        }
+    }
+
+    /// A broker of the cluster. Panics if there is none with this id.
+    fn broker(&self, id: i32) -> &Broker {
+        self.brokers
+            .get(&id)
+            .expect("the cluster has a broker with this id")
+    }
+
+    fn throttle_ms(&self) -> i32 {
+        i32::try_from(self.settings.throttle.as_millis()).unwrap_or(i32::MAX)
+    }
+
+    /// The wall clock, for log append time.
+    fn wall_clock_ms(&self, now: Duration) -> i64 {
+        let now = self.settings.wall_clock_at_start.saturating_add(now);
+        i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
+    }
+}
+
+impl Ids {
+    fn from_seed(seed: u64) -> Ids {
+        let mut state = seed;
+        let mut next = || {
+            // SplitMix64: ids only have to differ from seed to seed.
+            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            mixed ^ (mixed >> 31)
+        };
+        let cluster = format!("ottla-{:016x}", next());
+        let next_topic = u128::from(next()) << 64 | u128::from(next());
+        Ids {
+            cluster,
+            next_topic,
+            next_producer: 1000,
+            next_epoch: 0,
+        }
+    }
+
+    fn topic(&mut self) -> Uuid {
+        self.next_topic = self.next_topic.wrapping_add(1).max(2);
+        Uuid::from_u128(self.next_topic)
+    }
+}

@@ -1,0 +1,171 @@
+//! What a test reads off the cluster: logs, leaders, counters, the journal and broken rules.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::log::Stored;
+use super::records::Records;
+use super::versions::Api;
+use super::{Model, Produced};
+
+/// A record in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LogRecord {
+    /// Its place in the log.
+    pub offset: i64,
+    /// The producer's time, or the broker's if the topic asks for that, in milliseconds since 1970.
+    pub timestamp: i64,
+    /// The key; null is `None`.
+    pub key: Option<Bytes>,
+    /// The value; null is `None`.
+    pub value: Option<Bytes>,
+    /// Names and values in their order, repeated names included.
+    pub headers: Vec<(Bytes, Option<Bytes>)>,
+    /// -1 without idempotence.
+    pub producer_id: i64,
+    /// -1 without idempotence.
+    pub epoch: i16,
+    /// The record's own sequence; -1 without idempotence.
+    pub sequence: i32,
+}
+
+impl Model {
+    /// The records of a partition in the order of their offsets; empty if there is no such partition. Panics on a batch
+    /// under a codec, which the model stores and does not open.
+    pub fn log(&self, topic: &str, partition: i32) -> impl Iterator<Item = LogRecord> {
+        let log = self
+            .topics
+            .get(topic)
+            .and_then(|topic| topic.partition(partition))
+            .map(|found| &found.log);
+        let start = log.map_or(0, |log| log.start());
+        let batches = log.into_iter().flat_map(|log| log.batches());
+        batches
+            .flat_map(decode)
+            .filter(move |record| record.offset >= start)
+    }
+
+    /// The offset that the next record of a partition gets; 0 if there is no such partition.
+    pub fn high_watermark(&self, topic: &str, partition: i32) -> i64 {
+        self.topics
+            .get(topic)
+            .and_then(|topic| topic.partition(partition))
+            .map_or(0, |found| found.log.end())
+    }
+
+    /// The first offset of a partition that is still there.
+    pub fn log_start(&self, topic: &str, partition: i32) -> i64 {
+        self.partition(topic, partition).log.start()
+    }
+
+    /// The broker that leads a partition; `None` without a leader or without such a partition.
+    pub fn leader(&self, topic: &str, partition: i32) -> Option<i32> {
+        self.topics.get(topic)?.partition(partition)?.leader
+    }
+
+    /// The epoch of the partition's leader, which counts its elections.
+    pub fn leader_epoch(&self, topic: &str, partition: i32) -> i32 {
+        self.partition(topic, partition).leader_epoch
+    }
+
+    /// The topic's id as it goes over the wire; `None` if there is no such topic.
+    pub fn topic_id(&self, topic: &str) -> Option<[u8; 16]> {
+        Some(self.topics.get(topic)?.id.into_bytes())
+    }
+
+    /// The names of all topics, hidden ones included.
+    pub fn topics(&self) -> impl Iterator<Item = &str> {
+        self.topics.iter().map(|topic| &*topic.name)
+    }
+
+    /// How many partitions a topic has; 0 if there is no such topic.
+    pub fn partitions(&self, topic: &str) -> i32 {
+        let count = self
+            .topics
+            .get(topic)
+            .map_or(0, |topic| topic.partitions.len());
+        i32::try_from(count).unwrap_or(i32::MAX)
+    }
+
+    /// The ids of all brokers, those that are down included.
+    pub fn brokers(&self) -> impl Iterator<Item = i32> {
+        self.brokers.keys().copied()
+    }
+
+    /// Where clients find a broker. Panics if there is none with this id.
+    pub fn address(&self, broker: i32) -> (&str, u16) {
+        let broker = self.broker(broker);
+        (&broker.host, broker.port)
+    }
+
+    /// Whether a broker is there and takes requests.
+    pub fn is_up(&self, broker: i32) -> bool {
+        self.brokers.get(&broker).is_some_and(|broker| broker.up)
+    }
+
+    /// How many requests of an API have come in, those refused or lost to a fault included.
+    pub fn requests(&self, api: Api) -> u64 {
+        self.journal.requests.get(&api).copied().unwrap_or(0)
+    }
+
+    /// The last 65,536 batches that reached a broker, in order.
+    pub fn produce_journal(
+        &self,
+    ) -> impl DoubleEndedIterator<Item = &Produced> + ExactSizeIterator {
+        self.journal.produced.iter()
+    }
+
+    /// Faults that still wait for their request.
+    pub fn planned_faults(&self) -> usize {
+        self.faults.len()
+    }
+
+    /// Rules that a producer broke and that a real broker might not notice; at most the first 1,024.
+    ///
+    /// They are: a stamp (producer id, epoch, base sequence, partition) reused on other bytes, offset deltas that are not the
+    /// record's index, a maximum timestamp that is not the maximum, bytes behind a request.
+    pub fn violations(&self) -> &[String] {
+        &self.journal.violations
+    }
+
+    /// The throttle time that answers name.
+    pub fn throttle(&self) -> Duration {
+        self.settings.throttle
+    }
+}
+
+fn decode(batch: &Stored) -> Vec<LogRecord> {
+    assert_eq!(
+        batch.head.codec(),
+        0,
+        "the log has a batch under a codec, which the model does not open"
+    );
+    let body = batch.body();
+    let head = batch.head;
+    let append_time = head.attributes & (1 << 3) != 0;
+    let own = |bytes: &[u8]| body.slice_ref(bytes);
+    let records = Records::new(&body)
+        .map(|record| record.expect("the records were checked when they came in"));
+    let decoded = records.zip(0i32..).map(|(record, index)| LogRecord {
+        offset: batch.base_offset + i64::from(index),
+        timestamp: match append_time {
+            true => head.max_timestamp,
+            false => head.base_timestamp.wrapping_add(record.timestamp_delta),
+        },
+        key: record.key.map(own),
+        value: record.value.map(own),
+        headers: record
+            .headers()
+            .map(|(name, value)| (own(name), value.map(own)))
+            .collect(),
+        producer_id: head.producer_id,
+        epoch: head.producer_epoch,
+        sequence: match head.is_idempotent() {
+            true => head.base_sequence.wrapping_add(index) & i32::MAX,
+            false => -1,
+        },
+    });
+    decoded.collect()
+}

@@ -1,0 +1,34 @@
+//! What holds for the whole cluster.
+
+use std::time::Duration;
+
+/// Cluster-wide settings, with the defaults of an empty `server.properties` where Kafka has the setting.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) partitions: i32,
+    pub(crate) replication: usize,
+    pub(crate) min_insync_replicas: usize,
+    pub(crate) auto_create: bool,
+    pub(crate) max_message_bytes: usize,
+    pub(crate) throttle: Duration,
+    pub(crate) leader_hints: bool,
+    pub(crate) names_old_duplicates: bool,
+    /// What the clock on the wall shows when the time since the start is zero.
+    pub(crate) wall_clock_at_start: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            partitions: 1,
+            replication: 3,
+            min_insync_replicas: 1,
+            auto_create: true,
+            max_message_bytes: 1_048_588,
+            throttle: Duration::ZERO,
+            leader_hints: true,
+            names_old_duplicates: false,
+            wall_clock_at_start: Duration::from_secs(1_800_000_000),
+        }
+    }
+}

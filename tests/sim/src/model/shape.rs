@@ -1,0 +1,182 @@
+//! A first look at a request: no array in it may claim more elements than the bytes behind it can hold.
+//!
+//! `kafka-protocol` takes memory for an array by its claimed length alone, so that one flipped bit could ask for hundreds
+//! of gigabytes. This walk knows of each API only where its lengths stand.
+
+use super::envelope::Malformed;
+use super::versions::Api;
+
+/// A field, as far as its length goes.
+enum Field {
+    Fixed(usize),
+    /// A string; null allowed.
+    Text,
+    /// Bytes with a length of four bytes or a varint; null allowed.
+    Blob,
+    /// An array of structures; null allowed.
+    Array(Vec<Field>),
+    /// An array of four-byte numbers; null allowed.
+    Numbers,
+}
+
+use Field::{Array, Blob, Fixed, Numbers, Text};
+
+/// Walks the body of a request, its header already read.
+pub(crate) fn check(api: Api, version: i16, body: &[u8]) -> Result<(), Malformed> {
+    let (fields, flexible_from) = layout(api, version);
+    Walk {
+        rest: body,
+        flexible: version >= flexible_from,
+    }
+    .structure(&fields)
+}
+
+/// The fields of a request in the protocol's order, and the first version with compact lengths and tags.
+fn layout(api: Api, version: i16) -> (Vec<Field>, i16) {
+    let since = |first: i16, bytes: usize| Fixed(at(version, first, bytes));
+    let by_id = |first: i16| if version >= first { Fixed(16) } else { Text };
+    match api {
+        Api::Produce => {
+            let partition = vec![Fixed(4), Blob];
+            (
+                vec![Text, Fixed(6), Array(vec![by_id(13), Array(partition)])],
+                9,
+            )
+        }
+        Api::Metadata => {
+            let topic = vec![since(10, 16), Text];
+            let flags = usize::from(version >= 4)
+                + usize::from(version >= 8)
+                + usize::from((8..=10).contains(&version));
+            (vec![Array(topic), Fixed(flags)], 9)
+        }
+        Api::ApiVersions if version >= 3 => (vec![Text, Text], 3),
+        Api::ApiVersions => (vec![], 3),
+        Api::InitProducerId => (vec![Text, Fixed(4), since(3, 10)], 2),
+        Api::Fetch => {
+            let replica = Fixed(if version < 15 { 4 } else { 0 });
+            let partition = Fixed(16 + at(version, 5, 8) + at(version, 9, 4) + at(version, 12, 4));
+            let topic = vec![by_id(13), Array(vec![partition])];
+            let mut fields = vec![replica, Fixed(13), since(7, 8), Array(topic)];
+            if version >= 7 {
+                fields.push(Array(vec![by_id(13), Numbers]));
+            }
+            if version >= 11 {
+                fields.push(Text);
+            }
+            (fields, 12)
+        }
+        Api::ListOffsets => {
+            let partition = Fixed(12 + at(version, 4, 4));
+            (
+                vec![
+                    Fixed(4),
+                    since(2, 1),
+                    Array(vec![Text, Array(vec![partition])]),
+                ],
+                6,
+            )
+        }
+    }
+}
+
+fn at(version: i16, first: i16, bytes: usize) -> usize {
+    if version >= first { bytes } else { 0 }
+}
+
+struct Walk<'a> {
+    rest: &'a [u8],
+    flexible: bool,
+}
+
+impl Walk<'_> {
+    fn structure(&mut self, fields: &[Field]) -> Result<(), Malformed> {
+        for field in fields {
+            match field {
+                Fixed(bytes) => self.skip(*bytes)?,
+                Text => {
+                    let length = if self.flexible {
+                        self.compact()?
+                    } else {
+                        self.short()?
+                    };
+                    self.skip(length)?;
+                }
+                Blob => {
+                    let length = self.length()?;
+                    self.skip(length)?;
+                }
+                Numbers => {
+                    let count = self.length()?;
+                    self.skip(count.checked_mul(4).ok_or(Malformed)?)?;
+                }
+                Array(element) => {
+                    let count = self.length()?;
+                    if count > self.rest.len() {
+                        return Err(Malformed);
+                    }
+                    for _ in 0..count {
+                        self.structure(element)?;
+                    }
+                }
+            }
+        }
+        // Tags come last and bring no array.
+        if self.flexible { self.tags() } else { Ok(()) }
+    }
+
+    fn tags(&mut self) -> Result<(), Malformed> {
+        for _ in 0..self.unsigned()? {
+            self.unsigned()?;
+            let length = self.unsigned()?;
+            self.skip(length)?;
+        }
+        Ok(())
+    }
+
+    /// The length of an array or of bytes; null counts as none.
+    fn length(&mut self) -> Result<usize, Malformed> {
+        if self.flexible {
+            return self.compact();
+        }
+        let (head, rest) = self.rest.split_first_chunk().ok_or(Malformed)?;
+        self.rest = rest;
+        from_signed(i64::from(i32::from_be_bytes(*head)))
+    }
+
+    fn short(&mut self) -> Result<usize, Malformed> {
+        let (head, rest) = self.rest.split_first_chunk().ok_or(Malformed)?;
+        self.rest = rest;
+        from_signed(i64::from(i16::from_be_bytes(*head)))
+    }
+
+    fn compact(&mut self) -> Result<usize, Malformed> {
+        Ok(self.unsigned()?.saturating_sub(1))
+    }
+
+    fn unsigned(&mut self) -> Result<usize, Malformed> {
+        let mut value = 0usize;
+        for shift in [0, 7, 14, 21, 28] {
+            let (&byte, rest) = self.rest.split_first().ok_or(Malformed)?;
+            self.rest = rest;
+            value |= usize::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Ok(value);
+            }
+        }
+        Err(Malformed)
+    }
+
+    fn skip(&mut self, bytes: usize) -> Result<(), Malformed> {
+        self.rest = self.rest.get(bytes..).ok_or(Malformed)?;
+        Ok(())
+    }
+}
+
+/// -1 is null, and what lies below it is broken.
+fn from_signed(length: i64) -> Result<usize, Malformed> {
+    match length {
+        -1 => Ok(0),
+        length => usize::try_from(length).map_err(|_| Malformed),
+    }
+}

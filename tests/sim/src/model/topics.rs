@@ -1,0 +1,123 @@
+//! The topics of the cluster and who leads their partitions.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::log::Log;
+use super::producers::Producers;
+
+/// All topics, found by name and by id.
+#[derive(Debug, Default)]
+pub(crate) struct Topics {
+    by_name: BTreeMap<Arc<str>, Topic>,
+    names: BTreeMap<Uuid, Arc<str>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Topic {
+    pub(crate) id: Uuid,
+    pub(crate) name: Arc<str>,
+    /// Left out of metadata.
+    pub(crate) hidden: bool,
+    pub(crate) compacted: bool,
+    pub(crate) log_append_time: bool,
+    pub(crate) max_message_bytes: usize,
+    pub(crate) partitions: Vec<Partition>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Partition {
+    pub(crate) leader: Option<i32>,
+    pub(crate) leader_epoch: i32,
+    /// The preferred leader first.
+    pub(crate) replicas: Vec<i32>,
+    pub(crate) log: Log,
+    pub(crate) producers: Producers,
+}
+
+impl Topics {
+    pub(crate) fn insert(&mut self, topic: Topic) {
+        self.names.insert(topic.id, topic.name.clone());
+        self.by_name.insert(topic.name.clone(), topic);
+    }
+
+    pub(crate) fn remove(&mut self, name: &str) -> Option<Topic> {
+        let topic = self.by_name.remove(name)?;
+        self.names.remove(&topic.id);
+        Some(topic)
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Topic> {
+        self.by_name.get(name)
+    }
+
+    pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut Topic> {
+        self.by_name.get_mut(name)
+    }
+
+    pub(crate) fn name(&self, id: Uuid) -> Option<Arc<str>> {
+        self.names.get(&id).cloned()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Topic> {
+        self.by_name.values()
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Topic> {
+        self.by_name.values_mut()
+    }
+}
+
+impl Topic {
+    pub(crate) fn partition(&self, index: i32) -> Option<&Partition> {
+        self.partitions.get(usize::try_from(index).ok()?)
+    }
+
+    pub(crate) fn partition_mut(&mut self, index: i32) -> Option<&mut Partition> {
+        self.partitions.get_mut(usize::try_from(index).ok()?)
+    }
+}
+
+impl Partition {
+    pub(crate) fn new(replicas: Vec<i32>, leader: Option<i32>) -> Partition {
+        Partition {
+            leader,
+            leader_epoch: 0,
+            replicas,
+            log: Log::default(),
+            producers: Producers::default(),
+        }
+    }
+
+    /// Makes `leader` the leader, in a new epoch; it has whatever the log has.
+    pub(crate) fn elect(&mut self, leader: Option<i32>) {
+        self.leader = leader;
+        self.leader_epoch += 1;
+        if let Some(leader) = leader.filter(|leader| !self.replicas.contains(leader)) {
+            self.replicas.push(leader);
+        }
+    }
+
+    /// Cuts the log before `offset` and lets the producer state follow, as a broker does that rebuilds it from its log.
+    /// Returns how many bytes went.
+    pub(crate) fn truncate(&mut self, offset: i64) -> u64 {
+        let freed = self.log.truncate(offset);
+        let gone = self.producers.forget_from(self.log.end());
+        for batch in self
+            .log
+            .batches()
+            .filter(|batch| gone.contains(&batch.head.producer_id))
+        {
+            self.producers.appended(&batch.head, batch.base_offset);
+        }
+        freed
+    }
+}
+
+/// Whether Kafka takes a topic of this name.
+pub(crate) fn is_valid_name(name: &str) -> bool {
+    let legal = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-');
+    !name.is_empty() && name.len() <= 249 && name != "." && name != ".." && name.bytes().all(legal)
+}

@@ -1,0 +1,161 @@
+//! The APIs of a broker and the versions it offers of each.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use kafka_protocol::messages::api_versions_response::ApiVersion;
+use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
+
+use super::Model;
+use super::envelope::{Caller, Reply};
+use crate::code;
+
+/// An API that the model serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+#[repr(i16)]
+pub enum Api {
+    /// Appends records.
+    Produce = 0,
+    /// Reads records.
+    Fetch = 1,
+    /// Finds offsets by time, the first and the last among them.
+    ListOffsets = 2,
+    /// Names brokers, topics, partitions and leaders.
+    Metadata = 3,
+    /// Names the APIs and their versions.
+    ApiVersions = 18,
+    /// Hands out producer ids.
+    InitProducerId = 22,
+}
+
+impl Api {
+    const ALL: [Api; 6] = [
+        Api::Produce,
+        Api::Fetch,
+        Api::ListOffsets,
+        Api::Metadata,
+        Api::ApiVersions,
+        Api::InitProducerId,
+    ];
+
+    pub(crate) fn from_key(key: i16) -> Option<Api> {
+        Api::ALL.into_iter().find(|&api| api as i16 == key)
+    }
+
+    /// What the model can serve, and offers unless a test says otherwise.
+    fn served(self) -> RangeInclusive<i16> {
+        match self {
+            Api::Produce => 3..=13,
+            Api::Fetch => 4..=16,
+            Api::ListOffsets => 1..=9,
+            Api::Metadata => 0..=13,
+            Api::ApiVersions => 0..=4,
+            Api::InitProducerId => 0..=5,
+        }
+    }
+}
+
+/// The table of one broker.
+#[derive(Clone, Debug)]
+pub(crate) struct Versions {
+    offered: BTreeMap<Api, (i16, i16)>,
+}
+
+impl Default for Versions {
+    fn default() -> Versions {
+        let offer = |api: Api| match api {
+            // Kafka 4 names versions 0 to 2, which it refuses, because librdkafka looks for them (KAFKA-18659).
+            Api::Produce => (api, (0, 13)),
+            _ => (api, api.served().into_inner()),
+        };
+        Versions {
+            offered: Api::ALL.map(offer).into(),
+        }
+    }
+}
+
+impl Versions {
+    /// Offers a range, or takes the API off the table.
+    pub(crate) fn set(&mut self, api: Api, range: Option<(i16, i16)>) {
+        match range {
+            Some(range) => self.offered.insert(api, range),
+            None => self.offered.remove(&api),
+        };
+    }
+
+    /// Whether a request of this version is served.
+    pub(crate) fn serves(&self, api: Api, version: i16) -> bool {
+        let offered = self
+            .offered
+            .get(&api)
+            .is_some_and(|&(min, max)| (min..=max).contains(&version));
+        offered && api.served().contains(&version)
+    }
+
+    /// Whether the API is on the table at all.
+    pub(crate) fn knows(&self, api: Api) -> bool {
+        self.offered.contains_key(&api)
+    }
+
+    fn of(api: Api, (min, max): (i16, i16)) -> ApiVersion {
+        ApiVersion::default()
+            .with_api_key(api as i16)
+            .with_min_version(min)
+            .with_max_version(max)
+    }
+}
+
+impl Model {
+    pub(crate) fn api_versions(
+        &self,
+        caller: Caller,
+        request: &ApiVersionsRequest,
+        refused: Option<i16>,
+    ) -> Reply {
+        let named = caller.version < 3
+            || (is_software_name(&request.client_software_name)
+                && is_software_name(&request.client_software_version));
+        let error = refused.unwrap_or(if named {
+            code::NONE
+        } else {
+            code::INVALID_REQUEST
+        });
+        let mut response = ApiVersionsResponse::default().with_error_code(error);
+        if error == code::NONE {
+            let offered = &self.broker(caller.broker).versions.offered;
+            response.api_keys = offered
+                .iter()
+                .map(|(&api, &range)| Versions::of(api, range))
+                .collect();
+        }
+        if caller.version >= 1 {
+            response.throttle_time_ms = self.throttle_ms();
+        }
+        caller.reply(&response)
+    }
+
+    /// Answers a version of ApiVersions that is newer than the broker, in the oldest format, with the range to try
+    /// (KIP-511).
+    pub(crate) fn api_versions_fallback(&self, caller: Caller) -> Reply {
+        let offered = &self.broker(caller.broker).versions.offered;
+        let range = offered
+            .get(&Api::ApiVersions)
+            .map(|&range| Versions::of(Api::ApiVersions, range));
+        let response = ApiVersionsResponse::default()
+            .with_error_code(code::UNSUPPORTED_VERSION)
+            .with_api_keys(range.into_iter().collect());
+        Caller {
+            version: 0,
+            ..caller
+        }
+        .reply(&response)
+    }
+}
+
+/// Kafka's pattern for the name and version of client software.
+fn is_software_name(name: &str) -> bool {
+    let inner = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'.');
+    let outer = |c: Option<u8>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+    outer(name.bytes().next()) && outer(name.bytes().next_back()) && name.bytes().all(inner)
+}

@@ -1,0 +1,156 @@
+//! The model served over real sockets.
+
+mod broker;
+mod builder;
+mod connection;
+mod frame;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use crate::Model;
+use broker::Broker;
+
+pub use builder::Builder;
+
+/// A Kafka cluster in this process that listens on real TCP ports: for programs to try, and for users' own tests.
+///
+/// Each broker has a listener thread, and each connection a thread of its own, which reads one request at a time, asks the
+/// [`Model`] under a lock, and writes the answer. So answers stand in the order of the requests, requests may be pipelined,
+/// and an answer that is held back holds up nothing but its own connection. Dropping the cluster closes everything and
+/// joins the threads.
+///
+/// ```
+/// use ottla_sim::Cluster;
+///
+/// let cluster = Cluster::start(3)?;
+/// cluster.with_model(|model| model.create_topic("letters", 6));
+/// let servers = cluster.bootstrap_servers(); // for the producer's bootstrap.servers
+/// assert_eq!(servers.split(',').count(), 3);
+/// // … produce …
+/// let written = cluster.with_model(|model| model.high_watermark("letters", 0));
+/// assert_eq!(written, 0);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Cluster {
+    shared: Arc<Shared>,
+    brokers: Mutex<BTreeMap<i32, Broker>>,
+}
+
+/// What the threads of a cluster have in common.
+#[derive(Debug)]
+struct Shared {
+    model: Mutex<Model>,
+    start: Instant,
+}
+
+impl Cluster {
+    /// Starts brokers 1 to `brokers` on free ports of 127.0.0.1.
+    pub fn start(brokers: u16) -> io::Result<Cluster> {
+        Cluster::builder().brokers(brokers).start()
+    }
+
+    /// A cluster with other settings.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    fn serve(
+        mut model: Model,
+        addresses: &[SocketAddr],
+        advertised_host: Option<&str>,
+    ) -> io::Result<Cluster> {
+        let ids: Vec<i32> = model.brokers().collect();
+        let mut listening = Vec::with_capacity(ids.len());
+        for (&id, &address) in ids.iter().zip(addresses) {
+            let listener = broker::listen(address)?;
+            let address = listener.local_addr()?;
+            let host =
+                advertised_host.map_or_else(|| reachable(address).ip().to_string(), str::to_owned);
+            model.set_address(id, &host, address.port());
+            listening.push((id, address, listener));
+        }
+        let shared = Arc::new(Shared {
+            model: Mutex::new(model),
+            start: Instant::now(),
+        });
+        let start = |(id, address, listener)| {
+            Ok((id, Broker::start(id, address, listener, shared.clone())?))
+        };
+        let brokers = listening
+            .into_iter()
+            .map(start)
+            .collect::<io::Result<_>>()?;
+        Ok(Cluster {
+            shared,
+            brokers: Mutex::new(brokers),
+        })
+    }
+
+    /// Uses the model: its control surface, its logs. Requests wait meanwhile.
+    pub fn with_model<T>(&self, work: impl FnOnce(&mut Model) -> T) -> T {
+        self.shared.with_model(work)
+    }
+
+    /// The addresses as a client is told them: `HOST:PORT,HOST:PORT`, brokers that are stopped included.
+    pub fn bootstrap_servers(&self) -> String {
+        let address = |model: &Model, id: i32| match model.address(id) {
+            (host, port) if host.contains(':') => format!("[{host}]:{port}"),
+            (host, port) => format!("{host}:{port}"),
+        };
+        self.with_model(|model| {
+            let all: Vec<String> = model.brokers().map(|id| address(model, id)).collect();
+            all.join(",")
+        })
+    }
+
+    /// The socket addresses that the brokers listen on, in the order of their ids.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.brokers().values().map(Broker::address).collect()
+    }
+
+    /// Stops a broker: its port refuses, its connections are closed, its partitions go to other replicas. Does nothing if it
+    /// is stopped already or not of this cluster.
+    pub fn stop_broker(&self, id: i32) {
+        if let Some(broker) = self.brokers().get_mut(&id).filter(|broker| broker.runs()) {
+            self.with_model(|model| model.stop_broker(id));
+            broker.stop();
+        }
+    }
+
+    /// Starts a stopped broker again, on the same port. Does nothing if it runs or is not of this cluster.
+    pub fn start_broker(&self, id: i32) -> io::Result<()> {
+        if let Some(broker) = self.brokers().get_mut(&id).filter(|broker| !broker.runs()) {
+            let address = broker.address();
+            *broker = Broker::start(id, address, broker::listen(address)?, self.shared.clone())?;
+            self.with_model(|model| model.start_broker(id));
+        }
+        Ok(())
+    }
+
+    fn brokers(&self) -> MutexGuard<'_, BTreeMap<i32, Broker>> {
+        self.brokers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    /// A test that panics while it holds the model has failed already; the other threads go on with what is there.
+    fn with_model<T>(&self, work: impl FnOnce(&mut Model) -> T) -> T {
+        work(&mut self.model.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// The address by which this machine reaches a listener: a listener on all interfaces is on the loopback one.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}

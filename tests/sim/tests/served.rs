@@ -1,0 +1,282 @@
+//! The cluster over real sockets.
+
+mod common;
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use common::*;
+use kafka_protocol::messages::{FetchRequest, MetadataResponse, ProduceResponse};
+use ottla_sim::{Cluster, Fault, On, code};
+
+/// A raw client: frames, and nothing else.
+struct Client(TcpStream);
+
+impl Client {
+    fn connect(address: SocketAddr) -> Client {
+        let stream = TcpStream::connect(address).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(10)))
+            .unwrap();
+        Client(stream)
+    }
+
+    fn write(&mut self, request: &Bytes) {
+        self.0.write_all(&framed(request)).unwrap();
+    }
+
+    /// The next frame, its length in front.
+    fn read(&mut self) -> io::Result<Bytes> {
+        let mut head = [0; 4];
+        self.0.read_exact(&mut head)?;
+        let mut frame = BytesMut::zeroed(4 + u32::from_be_bytes(head) as usize);
+        frame[..4].copy_from_slice(&head);
+        self.0.read_exact(&mut frame[4..])?;
+        Ok(frame.freeze())
+    }
+
+    /// Waits for the end of the stream, which is a reset where the broker had not read everything.
+    fn is_closed(&mut self) -> bool {
+        match self.0.read(&mut [0]) {
+            Ok(read) => read == 0,
+            Err(error) => error.kind() == io::ErrorKind::ConnectionReset,
+        }
+    }
+}
+
+fn framed(request: &Bytes) -> Vec<u8> {
+    [&(request.len() as u32).to_be_bytes()[..], request].concat()
+}
+
+fn produce_request(correlation: i32, sequence: i32) -> Bytes {
+    produce_request_of(9, correlation, sequence)
+}
+
+fn produce_request_of(producer: i64, correlation: i32, sequence: i32) -> Bytes {
+    let batch = batch(
+        stamp(producer, 0, sequence),
+        &[value(&format!("{producer}-{sequence}"))],
+    );
+    request(PRODUCE, 12, correlation, &produce(-1, &[("t", 0, batch)]))
+}
+
+fn base_offset(frame: Bytes, correlation: i32) -> i64 {
+    let response: ProduceResponse = response(frame, 12, correlation);
+    let partition = &response.responses[0].partition_responses[0];
+    assert_eq!(partition.error_code, code::NONE);
+    partition.base_offset
+}
+
+fn started() -> (Cluster, SocketAddr) {
+    let cluster = Cluster::start(3).unwrap();
+    cluster.with_model(|model| model.create_topic("t", 1));
+    let first = cluster.addresses()[0];
+    (cluster, first)
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_order() {
+    let (cluster, address) = started();
+    cluster.with_model(|model| {
+        model.inject(On::produce("t", 0), Fault::Delay(Duration::from_millis(50)))
+    });
+    let mut client = Client::connect(address);
+    let all: Vec<u8> = (0..20)
+        .flat_map(|n| framed(&produce_request(n, n)))
+        .collect();
+    client.0.write_all(&all).unwrap();
+    for n in 0..20 {
+        assert_eq!(base_offset(client.read().unwrap(), n), i64::from(n));
+    }
+    cluster.with_model(|model| assert_eq!(model.high_watermark("t", 0), 20));
+}
+
+#[test]
+fn metadata_names_the_real_addresses() {
+    let (cluster, address) = started();
+    let mut client = Client::connect(address);
+    client.write(&request(METADATA, 12, 1, &metadata_request("t")));
+    let response: MetadataResponse = response(client.read().unwrap(), 12, 1);
+    let told: Vec<String> = response
+        .brokers
+        .iter()
+        .map(|broker| format!("{}:{}", broker.host, broker.port))
+        .collect();
+    let listening: Vec<String> = cluster
+        .addresses()
+        .iter()
+        .map(SocketAddr::to_string)
+        .collect();
+    assert_eq!(told, listening);
+    assert_eq!(cluster.bootstrap_servers(), listening.join(","));
+}
+
+#[test]
+fn two_clients_work_at_once() {
+    let (cluster, address) = started();
+    let work = |producer: i64| {
+        let mut client = Client::connect(address);
+        let offsets: Vec<i64> = (0..200)
+            .map(|n| {
+                client.write(&produce_request_of(producer, n, n));
+                base_offset(client.read().unwrap(), n)
+            })
+            .collect();
+        assert!(offsets.is_sorted());
+    };
+    thread::scope(|scope| {
+        scope.spawn(|| work(1));
+        scope.spawn(|| work(2));
+    });
+    cluster.with_model(|model| {
+        assert_eq!(model.log("t", 0).count(), 400);
+        assert_eq!(model.violations(), [] as [&str; 0]);
+    });
+}
+
+#[test]
+fn a_waiting_fetch_holds_up_nobody_else() {
+    let (cluster, address) = started();
+    cluster.with_model(|model| model.inject(On::Fetch, Fault::Delay(Duration::from_secs(60))));
+    let mut reader = Client::connect(address);
+    reader.write(&request(FETCH, 12, 1, &FetchRequest::default()));
+    let mut writer = Client::connect(address);
+    let begun = Instant::now();
+    writer.write(&produce_request(1, 0));
+    assert_eq!(base_offset(writer.read().unwrap(), 1), 0);
+    drop(cluster);
+    assert!(
+        begun.elapsed() < Duration::from_secs(10),
+        "dropping the cluster does not wait for the fetch"
+    );
+}
+
+#[test]
+fn frames_that_no_broker_takes_close_the_connection() {
+    let (_cluster, address) = started();
+    for bytes in [
+        &b"GET / HTTP/1.1\r\n\r\n"[..],
+        &[0xff; 8],
+        &[0, 0, 0, 0],
+        &[0, 0, 0, 2, 0, 3],
+        &[6, 64, 0, 1],
+    ] {
+        let mut client = Client::connect(address);
+        client.0.write_all(bytes).unwrap();
+        assert!(client.is_closed(), "{bytes:?}");
+    }
+    let mut client = Client::connect(address);
+    client.write(&produce_request(1, 0));
+    assert_eq!(
+        base_offset(client.read().unwrap(), 1),
+        0,
+        "the broker lives on"
+    );
+}
+
+#[test]
+fn a_fault_closes_the_connection_after_the_append() {
+    let (cluster, address) = started();
+    cluster.with_model(|model| model.inject(On::produce("t", 0), Fault::AppendThenDisconnect));
+    let mut client = Client::connect(address);
+    client.write(&produce_request(1, 0));
+    assert!(client.is_closed());
+    let mut client = Client::connect(address);
+    client.write(&produce_request(2, 0));
+    assert_eq!(base_offset(client.read().unwrap(), 2), 0);
+    cluster.with_model(|model| assert_eq!(model.high_watermark("t", 0), 1));
+}
+
+#[test]
+fn a_broker_stops_and_starts_again_on_its_port() {
+    let (cluster, address) = started();
+    let mut client = Client::connect(address);
+    client.write(&produce_request(1, 0));
+    client.read().unwrap();
+    cluster.stop_broker(1);
+    cluster.stop_broker(1);
+    assert!(client.is_closed());
+    assert!(TcpStream::connect(address).is_err());
+    assert_eq!(cluster.with_model(|model| model.leader("t", 0)), Some(2));
+
+    cluster.start_broker(1).unwrap();
+    cluster.start_broker(1).unwrap();
+    cluster.with_model(|model| model.move_leader("t", 0, 1));
+    let mut client = Client::connect(address);
+    client.write(&produce_request(2, 1));
+    assert_eq!(base_offset(client.read().unwrap(), 2), 1);
+}
+
+#[test]
+fn dropping_a_cluster_closes_what_is_open_and_frees_its_ports() {
+    let (cluster, address) = started();
+    let mut idle = Client::connect(address);
+    let mut half = Client::connect(address);
+    half.0.write_all(&[0, 0, 1]).unwrap();
+    let mut hung = Client::connect(address);
+    cluster.with_model(|model| model.inject(On::produce("t", 0), Fault::Silence));
+    hung.write(&produce_request(1, 0));
+    let begun = Instant::now();
+    drop(cluster);
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    assert!(idle.is_closed() && half.is_closed() && hung.is_closed());
+    let again = Cluster::builder()
+        .listen(&address.to_string())
+        .start()
+        .unwrap();
+    assert_eq!(again.addresses(), [address]);
+}
+
+#[test]
+fn brokers_take_consecutive_ports_from_the_one_given() {
+    let free = Cluster::start(1).unwrap().addresses()[0].port();
+    // The next ports are free most of the time; whoever holds one is named.
+    match Cluster::builder()
+        .brokers(3)
+        .listen(&format!("127.0.0.1:{free}"))
+        .start()
+    {
+        Ok(cluster) => {
+            let ports: Vec<u16> = cluster.addresses().iter().map(SocketAddr::port).collect();
+            assert_eq!(ports, [free, free + 1, free + 2]);
+        }
+        Err(error) => assert!(error.to_string().starts_with("127.0.0.1:"), "{error}"),
+    }
+}
+
+#[test]
+fn wrong_addresses_are_named() {
+    let taken = Cluster::start(1).unwrap();
+    let address = taken.bootstrap_servers();
+    for listen in [address.as_str(), "nonsense", "127.0.0.1:99999"] {
+        let error = Cluster::builder().listen(listen).start().unwrap_err();
+        assert!(error.to_string().contains(listen), "{error}");
+    }
+    let error = Cluster::builder()
+        .brokers(2)
+        .listen("127.0.0.1:65535")
+        .start()
+        .unwrap_err();
+    assert!(error.to_string().contains("65535"), "{error}");
+}
+
+#[test]
+fn the_builder_s_settings_hold() {
+    let cluster = Cluster::builder()
+        .brokers(2)
+        .partitions(5)
+        .advertised_host("localhost")
+        .start()
+        .unwrap();
+    assert!(cluster.bootstrap_servers().starts_with("localhost:"));
+    let mut client = Client::connect(cluster.addresses()[1]);
+    client.write(&request(METADATA, 12, 1, &metadata_request("new")));
+    let response: MetadataResponse = response(client.read().unwrap(), 12, 1);
+    assert_eq!(
+        (response.topics[0].partitions.len(), response.brokers.len()),
+        (5, 2)
+    );
+}

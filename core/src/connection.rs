@@ -333,7 +333,7 @@ impl Connection {
     /// Why the link is to be closed now, if its patience is over.
     pub(crate) fn timed_out(&self, now: Instant) -> Option<Disconnect> {
         let at = self.next_timeout()?;
-        (at <= now).then(|| match self.stage {
+        (at <= now).then_some(match self.stage {
             Stage::Ready => Disconnect::RequestTimedOut {
                 after: self.request_timeout,
             },
@@ -378,13 +378,13 @@ impl Frames {
         input: &mut &[u8],
         take: impl FnOnce(&[u8]) -> R,
     ) -> Result<Option<R>, ProtocolError> {
-        if self.partial.is_empty() {
-            if let Some((head, rest)) = input.split_first_chunk() {
-                let len = self.length(*head)?;
-                if let Some((frame, rest)) = rest.split_at_checked(len) {
-                    *input = rest;
-                    return Ok(Some(take(frame)));
-                }
+        if self.partial.is_empty()
+            && let Some((head, rest)) = input.split_first_chunk()
+        {
+            let len = self.length(*head)?;
+            if let Some((frame, rest)) = rest.split_at_checked(len) {
+                *input = rest;
+                return Ok(Some(take(frame)));
             }
         }
         if !self.gather(input, 4) {

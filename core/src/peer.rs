@@ -192,7 +192,7 @@ impl Peer {
     pub(crate) fn disconnected(&mut self, why: &Disconnect) -> Option<Box<Connection>> {
         match core::mem::replace(&mut self.state, State::Down) {
             State::Up(link) => {
-                self.last = Some(self.unreachable(why.clone()));
+                self.last = Some(self.unreachable(*why));
                 Some(link)
             }
             other => {

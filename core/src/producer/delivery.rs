@@ -586,7 +586,7 @@ impl ProducerCore {
             Request::Metadata { topics } => self.metadata_failed(now, &topics),
             Request::InitProducerId => self.producer_id_failed(now),
             Request::Produce { items } => {
-                let cause = self.peers[peer as usize].unreachable(why.clone());
+                let cause = self.peers[peer as usize].unreachable(*why);
                 for item in items {
                     self.cluster.want(item.topic);
                     let ended = match untouched {

@@ -491,7 +491,7 @@ impl ProducerCore {
             return;
         }
         if !was_ready && self.peers[peer as usize].has_another_address() {
-            let cause = self.peers[peer as usize].unreachable(why.clone());
+            let cause = self.peers[peer as usize].unreachable(*why);
             self.warn(Warning::Broker(cause));
             return self.dial(peer);
         }

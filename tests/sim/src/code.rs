@@ -20,6 +20,8 @@ pub const REQUEST_TIMED_OUT: i16 = 7;
 pub const MESSAGE_TOO_LARGE: i16 = 10;
 /// The topic's name is not valid.
 pub const INVALID_TOPIC_EXCEPTION: i16 = 17;
+/// The batch is larger than a segment of the log.
+pub const RECORD_LIST_TOO_LARGE: i16 = 18;
 /// Too few replicas are in sync; nothing was written.
 pub const NOT_ENOUGH_REPLICAS: i16 = 19;
 /// Too few replicas were in sync after the append; the records may be written.

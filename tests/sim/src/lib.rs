@@ -27,7 +27,6 @@
 //!     Answer::Later { due, frame } => drop((due, frame)),              // send it when `due` has come
 //!     Answer::Silence => {}                                            // send nothing
 //!     Answer::Disconnect => {}                                         // close the connection
-//!     _ => unreachable!("no other answer is known"),
 //! }
 //! assert_eq!(model.requests(Api::ApiVersions), 1);
 //! assert!(model.violations().is_empty());

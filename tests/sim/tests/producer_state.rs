@@ -2,8 +2,10 @@
 
 mod common;
 
-use common::{UNSTAMPED, batch, cluster, send, stamp, texts, value, values};
-use ottla_sim::{Model, code};
+use std::time::Duration;
+
+use common::*;
+use ottla_sim::{Fault, Model, On, code};
 
 /// Sends five batches of one record each, sequences 0 to 4.
 fn send_five(model: &mut Model) {
@@ -286,4 +288,45 @@ fn one_stamp_on_different_bytes_is_a_violation() {
         &batch(stamp(9, 0, 0), &[value("third")]),
     );
     assert_eq!(model.violations().len(), 1, "another topic id, another log");
+}
+
+#[test]
+fn a_stamp_counts_even_where_the_request_is_lost_or_refused() {
+    let faults = [
+        Fault::Disconnect,
+        Fault::Refuse(code::REQUEST_TIMED_OUT),
+        Fault::AppendThenDisconnect,
+    ];
+    for fault in faults {
+        let mut model = cluster();
+        model.inject(On::produce("t", 0), fault);
+        let first = produce(-1, &[("t", 0, batch(stamp(9, 0, 0), &[value("v")]))]);
+        model.handle(Duration::ZERO, 1, 1, request(PRODUCE, 12, 1, &first));
+        assert_eq!(model.violations(), [] as [&str; 0]);
+        send(
+            &mut model,
+            "t",
+            0,
+            &batch(stamp(9, 0, 0), &[value("other")]),
+        );
+        assert_eq!(model.violations().len(), 1);
+    }
+}
+
+#[test]
+fn a_batch_that_is_too_large_may_come_again_in_pieces() {
+    let mut model = cluster();
+    let whole = batch(stamp(9, 0, 0), &values(2, "v"));
+    model.set_max_message_bytes(whole.len() - 1);
+    assert_eq!(
+        send(&mut model, "t", 0, &whole).error_code,
+        code::MESSAGE_TOO_LARGE
+    );
+    for (sequence, item) in (0..).zip(values(2, "v")) {
+        assert_eq!(
+            send(&mut model, "t", 0, &batch(stamp(9, 0, sequence), &[item])).error_code,
+            code::NONE
+        );
+    }
+    assert_eq!(model.violations(), [] as [&str; 0]);
 }

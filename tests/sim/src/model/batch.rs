@@ -68,6 +68,11 @@ impl Head {
         }
     }
 
+    /// Whether the checksum is that of the bytes.
+    pub(crate) fn is_intact(&self, raw: &[u8]) -> bool {
+        checksum(raw) == self.crc
+    }
+
     /// The sequence of the batch's last record; 0 follows 2^31-1.
     pub(crate) fn last_sequence(&self) -> i32 {
         self.base_sequence.wrapping_add(self.last_offset_delta) & i32::MAX
@@ -116,7 +121,7 @@ pub(crate) fn read(raw: &[u8], version: i16) -> Result<Head, Refusal> {
             ));
         }
         // Kafka cuts off a rest that is too short for a batch, and goes on with what is in front.
-        None if raw.len() > size && checksum(&raw[..size]) == Head::read(raw).crc => {
+        None if raw.len() > size && Head::read(raw).is_intact(&raw[..size]) => {
             return Err(Refusal::strict("There are bytes behind the batch"));
         }
         None if raw.len() > size => return Err(Refusal::of(code::CORRUPT_MESSAGE)),
@@ -151,7 +156,7 @@ fn first_batch(raw: &[u8]) -> Result<Option<usize>, Refusal> {
 /// Checks a batch in the order in which Kafka does: size limit, checksum, the head's counts and sequence, and the records
 /// inside (framing, offset deltas, count, maximum timestamp, keys of a compacted topic). Records under a codec are not
 /// opened.
-pub(crate) fn check(head: &Head, raw: &[u8], rules: Rules) -> Result<(), Refusal> {
+pub(crate) fn check(head: &Head, raw: &[u8], intact: bool, rules: Rules) -> Result<(), Refusal> {
     if head.base_offset != 0 {
         return Err(Refusal::invalid(
             "The base offset of the record batch should be 0",
@@ -160,7 +165,7 @@ pub(crate) fn check(head: &Head, raw: &[u8], rules: Rules) -> Result<(), Refusal
     if raw.len() > rules.max_bytes {
         return Err(Refusal::of(code::MESSAGE_TOO_LARGE));
     }
-    if checksum(raw) != head.crc {
+    if !intact {
         return Err(Refusal::of(code::CORRUPT_MESSAGE));
     }
     check_head(head)?;

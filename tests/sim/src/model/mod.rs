@@ -64,7 +64,6 @@ pub struct Model {
 
 /// What a broker does about one request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Answer {
     /// Sends these bytes now; the frame's length stands in front.
     Reply(Bytes),

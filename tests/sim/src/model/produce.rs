@@ -10,6 +10,7 @@ use kafka_protocol::messages::produce_response::{
 };
 use kafka_protocol::messages::{ProduceRequest, ProduceResponse};
 use kafka_protocol::protocol::StrBytes;
+use uuid::Uuid;
 
 use super::batch::{self, Head, Refusal, Rules};
 use super::envelope::Caller;
@@ -25,6 +26,9 @@ struct Part {
     topic: Option<Arc<str>>,
     partition: i32,
     raw: Bytes,
+    head: Result<Head, Refusal>,
+    /// The checksum holds.
+    intact: bool,
     acks: i16,
     fault: Option<Fault>,
 }
@@ -110,14 +114,20 @@ impl Model {
                 Some(name),
             )
         };
-        let open = |data: PartitionProduceData| Part {
-            fault: self
-                .take_fault(name.as_deref(), data.index)
-                .or_else(|| whole.cloned()),
-            topic: name.clone(),
-            partition: data.index,
-            raw: data.records.unwrap_or_default(),
-            acks,
+        let open = |data: PartitionProduceData| {
+            let raw = data.records.unwrap_or_default();
+            let head = batch::read(&raw, caller.version);
+            Part {
+                fault: self
+                    .take_fault(name.as_deref(), data.index)
+                    .or_else(|| whole.cloned()),
+                topic: name.clone(),
+                partition: data.index,
+                intact: head.as_ref().is_ok_and(|head| head.is_intact(&raw)),
+                head,
+                raw,
+                acks,
+            }
         };
         let parts = topic.partition_data.into_iter().map(open).collect();
         (answer, parts)
@@ -132,6 +142,7 @@ impl Model {
 
     /// Judges one batch, appends it if nothing speaks against it, and notes it in the journal.
     fn settle(&mut self, caller: Caller, part: &Part, carried_out: bool) -> Outcome {
+        self.check_stamp(part);
         let outcome = match &part.fault {
             _ if !carried_out => Outcome::refused(code::UNKNOWN_SERVER_ERROR),
             Some(Fault::Refuse(code)) => Outcome::refused(*code),
@@ -157,22 +168,13 @@ impl Model {
             }
             _ => self.append(caller, part),
         };
-        let head = batch::read(&part.raw, caller.version).ok();
-        self.journal.note(Produced {
-            now: caller.now,
-            broker: caller.broker,
-            connection: caller.connection,
-            topic: part.topic.clone().unwrap_or_else(|| Arc::from("")),
-            partition: part.partition,
-            acks: part.acks,
-            producer_id: head.map_or(-1, |head| head.producer_id),
-            epoch: head.map_or(-1, |head| head.producer_epoch),
-            base_sequence: head.map_or(-1, |head| head.base_sequence),
-            count: head.map_or(0, |head| head.count),
-            code: outcome.code,
-            base_offset: outcome.base_offset,
-            appended: outcome.appended,
-        });
+        if matches!(
+            outcome.code,
+            code::MESSAGE_TOO_LARGE | code::RECORD_LIST_TOO_LARGE
+        ) {
+            self.release_stamp(part);
+        }
+        self.note(caller, part, &outcome);
         outcome
     }
 
@@ -187,9 +189,12 @@ impl Model {
         if known.is_none() {
             return Outcome::refused(code::UNKNOWN_TOPIC_OR_PARTITION);
         }
-        let (refusal, log_start) = match batch::read(&part.raw, caller.version) {
-            Err(refusal) => (refusal, -1),
-            Ok(head) => match self.try_append(caller, part, name, head) {
+        let (refusal, log_start) = match &part.head {
+            Err(refusal) => (refusal.clone(), -1),
+            Ok(head) => match self
+                .admit(caller, part, name, head)
+                .and_then(|()| self.store(caller, part, name, *head))
+            {
                 Ok(outcome) => return outcome,
                 Err(refusal) => {
                     let log_start = self.log_start_beside(refusal.code, name, part.partition);
@@ -214,29 +219,10 @@ impl Model {
         }
     }
 
-    fn try_append(
-        &mut self,
-        caller: Caller,
-        part: &Part,
-        name: &Arc<str>,
-        head: Head,
-    ) -> Result<Outcome, Refusal> {
-        let timestamp = self.wall_clock_ms(caller.now);
-        let min_insync = self.settings.min_insync_replicas;
-        let brokers = &self.brokers;
-        let topic = self
-            .topics
-            .get_mut(name)
-            .expect("the caller found the topic");
-        let (id, log_append_time) = (topic.id, topic.log_append_time);
-        let rules = Rules {
-            max_bytes: topic.max_message_bytes,
-            compacted: topic.compacted,
-        };
-        let partition = topic
-            .partition_mut(part.partition)
-            .expect("the caller found the partition");
-
+    /// Everything that can be said against a batch before its sequence is looked at.
+    fn admit(&self, caller: Caller, part: &Part, name: &str, head: &Head) -> Result<(), Refusal> {
+        let topic = self.topic(name);
+        let partition = self.partition(name, part.partition);
         if !matches!(part.acks, -1..=1) {
             return Err(Refusal::of(code::INVALID_REQUIRED_ACKS));
         }
@@ -246,43 +232,57 @@ impl Model {
         let in_sync = partition
             .replicas
             .iter()
-            .filter(|id| brokers.get(id).is_some_and(|broker| broker.up))
+            .filter(|&&id| self.is_up(id))
             .count();
-        if part.acks == -1 && in_sync < min_insync {
+        if part.acks == -1 && in_sync < self.settings.min_insync_replicas {
             return Err(Refusal::of(code::NOT_ENOUGH_REPLICAS));
         }
-        batch::check(&head, &part.raw, rules)?;
-        if head.is_idempotent() {
-            if self
-                .stamps
-                .is_reused(id, part.partition, &head, part.raw.len())
-            {
-                self.journal.accuse(format!(
-                    "{name}-{}: one stamp on different bytes ({head:?})",
-                    part.partition
-                ));
-            }
-            match partition
+        let rules = Rules {
+            max_bytes: topic.max_message_bytes,
+            compacted: topic.compacted,
+        };
+        batch::check(head, &part.raw, part.intact, rules)
+    }
+
+    /// Judges the sequence of a batch and appends it, unless it is there already.
+    fn store(
+        &mut self,
+        caller: Caller,
+        part: &Part,
+        name: &Arc<str>,
+        head: Head,
+    ) -> Result<Outcome, Refusal> {
+        let now = self.wall_clock_ms(caller.now);
+        let topic = self
+            .topics
+            .get_mut(name)
+            .expect("the caller found the topic");
+        let append_time = topic.log_append_time.then_some(now);
+        let partition = topic
+            .partition_mut(part.partition)
+            .expect("the caller found the partition");
+        let verdict = match head.is_idempotent() {
+            true => partition
                 .producers
-                .judge(&head, self.settings.names_old_duplicates)
-            {
-                Verdict::Append => {}
-                Verdict::Refuse(code) => return Err(Refusal::of(code)),
-                Verdict::Duplicate(seen) => {
-                    return Ok(Outcome {
-                        base_offset: seen.base_offset,
-                        // Kafka gives the duplicate's timestamp here, whatever the topic's kind of time.
-                        append_time: seen.timestamp,
-                        log_start: partition.log.start(),
-                        ..Outcome::refused(code::NONE)
-                    });
-                }
+                .judge(&head, self.settings.names_old_duplicates),
+            false => Verdict::Append,
+        };
+        match verdict {
+            Verdict::Append => {}
+            Verdict::Refuse(code) => return Err(Refusal::of(code)),
+            Verdict::Duplicate(seen) => {
+                return Ok(Outcome {
+                    base_offset: seen.base_offset,
+                    // Kafka gives the duplicate's timestamp here, whatever the topic's kind of time.
+                    append_time: seen.timestamp,
+                    log_start: partition.log.start(),
+                    ..Outcome::refused(code::NONE)
+                });
             }
         }
-
-        let (head, raw) = match log_append_time {
-            true => batch::with_append_time(&part.raw, timestamp),
-            false => (head, part.raw.clone()),
+        let (head, raw) = match append_time {
+            Some(now) => batch::with_append_time(&part.raw, now),
+            None => (head, part.raw.clone()),
         };
         let serial = self.retention.admit(name, part.partition, raw.len() as u64);
         let base_offset = partition
@@ -293,11 +293,65 @@ impl Model {
         }
         Ok(Outcome {
             base_offset,
-            append_time: if log_append_time { timestamp } else { -1 },
+            append_time: append_time.unwrap_or(-1),
             log_start: partition.log.start(),
             appended: true,
             ..Outcome::refused(code::NONE)
         })
+    }
+
+    /// Whatever becomes of the request: its stamp has been on the wire, and must not come again on other bytes.
+    fn check_stamp(&mut self, part: &Part) {
+        let Some((topic, head)) = self.stamped(part) else {
+            return;
+        };
+        if self
+            .stamps
+            .is_reused(topic, part.partition, &head, part.raw.len())
+        {
+            let name = part.topic.as_deref().unwrap_or_default();
+            self.journal.accuse(format!(
+                "{name}-{}: one stamp on different bytes ({head:?})",
+                part.partition
+            ));
+        }
+    }
+
+    /// A batch that is too large may come again in pieces, the first of which has its stamp.
+    fn release_stamp(&mut self, part: &Part) {
+        if let Some((topic, head)) = self.stamped(part) {
+            self.stamps.release(topic, part.partition, &head);
+        }
+    }
+
+    /// Topic and head of a batch that has a stamp and arrived whole.
+    fn stamped(&self, part: &Part) -> Option<(Uuid, Head)> {
+        let head = part
+            .head
+            .as_ref()
+            .ok()
+            .filter(|head| part.intact && head.is_idempotent())?;
+        let topic = self.topics.get(part.topic.as_deref()?)?;
+        Some((topic.id, *head))
+    }
+
+    fn note(&mut self, caller: Caller, part: &Part, outcome: &Outcome) {
+        let head = part.head.as_ref().ok();
+        self.journal.note(Produced {
+            now: caller.now,
+            broker: caller.broker,
+            connection: caller.connection,
+            topic: part.topic.clone().unwrap_or_else(|| Arc::from("")),
+            partition: part.partition,
+            acks: part.acks,
+            producer_id: head.map_or(-1, |head| head.producer_id),
+            epoch: head.map_or(-1, |head| head.producer_epoch),
+            base_sequence: head.map_or(-1, |head| head.base_sequence),
+            count: head.map_or(0, |head| head.count),
+            code: outcome.code,
+            base_offset: outcome.base_offset,
+            appended: outcome.appended,
+        });
     }
 
     /// The log's start, which Kafka adds to some refusals only.

@@ -124,8 +124,9 @@ impl Model {
 
     /// Rules that a producer broke and that a real broker might not notice; at most the first 1,024.
     ///
-    /// They are: a stamp (producer id, epoch, base sequence, partition) reused on other bytes, offset deltas that are not the
-    /// record's index, a maximum timestamp that is not the maximum, bytes behind a request.
+    /// They are: a stamp (producer id, epoch, base sequence, partition of a topic id) that comes again on other bytes, unless
+    /// it was answered with a code for "too large"; offset deltas that are not the record's index; a maximum timestamp that
+    /// is not the maximum; bytes behind a batch or a request. The last 262,144 stamps are remembered.
     pub fn violations(&self) -> &[String] {
         &self.journal.violations
     }

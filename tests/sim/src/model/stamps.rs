@@ -28,13 +28,7 @@ impl Stamps {
         head: &Head,
         length: usize,
     ) -> bool {
-        let stamp = (
-            topic,
-            partition,
-            head.producer_id,
-            head.producer_epoch,
-            head.base_sequence,
-        );
+        let stamp = stamp(topic, partition, head);
         if let Some(&before) = self.bytes.get(&stamp) {
             return before != (head.crc, length);
         }
@@ -47,4 +41,19 @@ impl Stamps {
         self.bytes.insert(stamp, (head.crc, length));
         false
     }
+
+    /// Lets a stamp come again on other bytes.
+    pub(crate) fn release(&mut self, topic: Uuid, partition: i32, head: &Head) {
+        self.bytes.remove(&stamp(topic, partition, head));
+    }
+}
+
+fn stamp(topic: Uuid, partition: i32, head: &Head) -> Stamp {
+    (
+        topic,
+        partition,
+        head.producer_id,
+        head.producer_epoch,
+        head.base_sequence,
+    )
 }

@@ -82,6 +82,45 @@ impl<'a> Ledger<'a> {
     }
 }
 
+/// Shows the judge logs that have one fault each.
+pub(crate) fn notices_every_fault() -> Result<(), String> {
+    let workload = Workload::new(1_000, 1);
+    let lines: Vec<Vec<u8>> = (0..1_000).map(|n| logged(&workload, n, n)).collect();
+    let verdict = |lines: &[Vec<u8>]| {
+        let mut ledger = Ledger::new(&workload, vec![0; workload.keys().len()]);
+        lines.iter().try_for_each(|line| ledger.read(line))?;
+        ledger.close()
+    };
+    type Spoil = fn(&Workload, &mut Vec<Vec<u8>>);
+    let faults: [(&str, Spoil); 6] = [
+        ("are lost", |_, l| l.truncate(999)),
+        ("follows a gap", |_, l| drop(l.remove(500))),
+        ("twice", |w, l| l.push(logged(w, 7, 1_000))),
+        ("comes after", |w, l| {
+            l[500] = logged(w, 501, 500);
+            l[501] = logged(w, 500, 501);
+        }),
+        ("differs", |_, l| l[500].push(b'!')),
+        ("is not ours", |w, l| l.push(logged(w, 1_000, 1_000))),
+    ];
+    verdict(&lines)?;
+    for (why, spoil) in faults {
+        let mut lines = lines.clone();
+        spoil(&workload, &mut lines);
+        match verdict(&lines) {
+            Err(found) if found.contains(why) => {}
+            other => return Err(format!("expected \"{why}\", got {other:?}")),
+        }
+    }
+    Ok(())
+}
+
+fn logged(workload: &Workload, number: u64, offset: u64) -> Vec<u8> {
+    let mut line = format!("CreateTime:1|Partition:0|Offset:{offset}|").into_bytes();
+    workload.record(number).line(&mut line);
+    line
+}
+
 /// The seat, and the rest of the line: `headers|key|value`.
 fn split(line: &[u8]) -> Option<(Seat, &[u8])> {
     let mut parts = line.splitn(4, |&b| b == b'|');

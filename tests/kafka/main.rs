@@ -3,11 +3,13 @@
 //! These tests run only where `OTTLA_KAFKA_LIBS` names the folder with Kafka's jars: `tests/run` sees to that.
 
 mod broker;
+mod command_line;
 mod consumer;
 mod control;
 mod delivery;
 mod java;
 mod ledger;
+mod peers;
 mod process;
 mod workload;
 
@@ -15,20 +17,18 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
+use broker::Kafka;
 use java::Java;
 
 fn main() -> ExitCode {
-    let trials = match Java::from_env() {
-        Some(java) => trials(&java),
-        None => {
-            println!("left out: the tests against a real Kafka; to run them: tests/run");
-            return ExitCode::SUCCESS;
-        }
+    let Some(java) = Java::from_env() else {
+        println!("left out: the tests against a real Kafka; to run them: tests/run");
+        return ExitCode::SUCCESS;
     };
     let mut arguments = Arguments::from_args();
-    // Each of them is a Kafka of its own.
+    // Each of them has a Kafka of its own.
     arguments.test_threads.get_or_insert(1);
-    libtest_mimic::run(&arguments, trials).exit_code()
+    libtest_mimic::run(&arguments, trials(&java)).exit_code()
 }
 
 fn trials(java: &Java) -> Vec<Trial> {
@@ -37,11 +37,20 @@ fn trials(java: &Java) -> Vec<Trial> {
         Trial::test(name, move || Ok(test(&java)?))
     };
     vec![
+        trial("the_judge_notices_every_fault", |_| {
+            ledger::notices_every_fault()
+        }),
         trial("control_arrives", |java| {
-            delivery::arrive(java, 10_000, control::produce)
+            delivery::arrive(java, 5_000, control::produce)
         }),
         trial("control_survives_a_kill", |java| {
-            delivery::survive_a_kill(java, 100_000, control::produce)
+            delivery::survive_a_kill(java, 20_000, control::produce)
+        }),
+        trial("ottla_produce_delivers_a_file", command_line::produce),
+        trial("kcat_is_at_home", |java| {
+            let kafka = Kafka::start(java, 1)?;
+            peers::kcat_is_at_home(&kafka.bootstrap_servers())?;
+            peers::java_is_at_home(java, &kafka.bootstrap_servers())
         }),
     ]
 }

@@ -3,7 +3,6 @@
 //! These tests run only where `OTTLA_KAFKA_LIBS` names the folder with Kafka's jars: `tests/run` sees to that.
 
 mod broker;
-mod command_line;
 mod consumer;
 mod control;
 mod delivery;
@@ -46,8 +45,7 @@ fn trials(java: &Java) -> Vec<Trial> {
         trial("control_survives_a_kill", |java| {
             delivery::survive_a_kill(java, 20_000, control::produce)
         }),
-        trial("ottla_produce_delivers_a_file", command_line::produce),
-        trial("kcat_is_at_home", |java| {
+        trial("control_peers_are_at_home", |java| {
             let kafka = Kafka::start(java, 1)?;
             peers::kcat_is_at_home(&kafka.bootstrap_servers())?;
             peers::java_is_at_home(java, &kafka.bootstrap_servers())

@@ -59,7 +59,7 @@ java_version() {
 
 # find_java: sets JAVA_HOME to a JDK 17 if there is one, or else to a newer one.
 find_java() {
-    local homes=("${JAVA_HOME:-}" /usr/lib/jvm/*17*) home path
+    local homes=(${JAVA_HOME:+"$JAVA_HOME"} /usr/lib/jvm/*17*) home path
     if path=$(command -v javac); then
         homes+=("$(dirname "$(dirname "$(readlink -f "$path")")")")
     fi
@@ -92,8 +92,12 @@ set_up_kafka() {
     else
         need mvn=maven kcat=kcat
         mkdir -p "$home"
-        timeout 300 mvn --batch-mode --quiet --file tests/kafka/pom.xml \
-            dependency:copy-dependencies -DoutputDirectory="$new" </dev/null
+        if ! timeout 300 mvn --batch-mode --file tests/kafka/pom.xml dependency:copy-dependencies \
+            -DoutputDirectory="$new" </dev/null >"$new.log" 2>&1; then
+            tail -n 20 "$new.log" >&2
+            die "Maven did not fetch Kafka; all it said is in $new.log"
+        fi
+        rm "$new.log"
         mv "$new" "$home/libs"
     fi
     export OTTLA_KAFKA_LIBS=$home/libs

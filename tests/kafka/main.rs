@@ -1,0 +1,54 @@
+//! ottla against the real thing: Apache Kafka's broker, its tools, its Java producer, and kcat.
+//!
+//! These tests run only where `OTTLA_KAFKA_LIBS` names the folder with Kafka's jars: `tests/run` sees to that.
+
+mod broker;
+mod consumer;
+mod control;
+mod delivery;
+mod java;
+mod ledger;
+mod peers;
+mod process;
+mod workload;
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Arguments, Trial};
+
+use broker::Kafka;
+use java::Java;
+
+fn main() -> ExitCode {
+    let Some(java) = Java::from_env() else {
+        println!("left out: the tests against a real Kafka; to run them: tests/run");
+        return ExitCode::SUCCESS;
+    };
+    let mut arguments = Arguments::from_args();
+    // Each of them has a Kafka of its own.
+    arguments.test_threads.get_or_insert(1);
+    libtest_mimic::run(&arguments, trials(&java)).exit_code()
+}
+
+fn trials(java: &Java) -> Vec<Trial> {
+    let trial = |name: &str, test: fn(&Java) -> Result<(), String>| {
+        let java = java.clone();
+        Trial::test(name, move || Ok(test(&java)?))
+    };
+    vec![
+        trial("the_judge_notices_every_fault", |_| {
+            ledger::notices_every_fault()
+        }),
+        trial("control_arrives", |java| {
+            delivery::arrive(java, 5_000, control::produce)
+        }),
+        trial("control_survives_a_kill", |java| {
+            delivery::survive_a_kill(java, 20_000, control::produce)
+        }),
+        trial("control_peers_are_at_home", |java| {
+            let kafka = Kafka::start(java, 1)?;
+            peers::kcat_is_at_home(&kafka.bootstrap_servers())?;
+            peers::java_is_at_home(java, &kafka.bootstrap_servers())
+        }),
+    ]
+}

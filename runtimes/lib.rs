@@ -1,1 +1,66 @@
-//! The Apache Kafka producer for Rust.
+//! An Apache Kafka producer: a sans-IO core, thin adapters, nothing lost in silence.
+//!
+//! ```no_run
+//! # #[cfg(feature = "tokio")]
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::time::Duration;
+//! use ottla::{Config, Record, Undelivered};
+//!
+//! let config = Config::builder().bootstrap_servers("localhost:9092").build()?;
+//! let producer = ottla::tokio::start(config)?;
+//!
+//! let record = Record::to("payments").key("customer-7").value("42.00 EUR");
+//! let delivery = producer.send(record).await?; // waits for room only
+//! match delivery.await {
+//!     Ok(written) => println!("{}-{} at {:?}", written.topic, written.partition, written.offset),
+//!     Err(Undelivered::NotWritten(why)) => println!("safe to send again: {why}"),
+//!     Err(Undelivered::MaybeWritten(why)) => println!("look before sending again: {why}"),
+//! }
+//! producer.close(Duration::from_secs(10)).await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The contract
+//!
+//! - Every record that is accepted has exactly one outcome: written, not written, or perhaps written. It comes as a
+//!   [`Delivery`], or to a callback ([`Producer::send_with`]).
+//! - A record that is refused ([`SendError`]) was only borrowed: nothing of it was kept.
+//! - Records of one partition are written in the order in which they were sent.
+//! - Dropping anything, at any point, never blocks and leaks nothing: not a future, not a [`Producer`], not a runtime.
+//! - Users' code (callbacks, the hook for warnings, wakers) runs with no lock held, and its panics harm nobody else.
+//!
+//! # Features
+//!
+//! `tokio` (on by default): the adapter for tokio, `ottla::tokio::start`. An adapter for another loop needs none of them:
+//! see [`driver`].
+#![deny(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod clock;
+mod delivery;
+pub mod driver;
+mod link;
+mod outbox;
+mod producer;
+mod record;
+mod reply;
+mod setup;
+mod shared;
+#[cfg(feature = "tokio")]
+mod socket;
+mod state;
+#[cfg(feature = "tokio")]
+pub mod tokio;
+mod warning;
+
+pub use delivery::{Delivery, RecordMetadata, Undelivered};
+pub use ottla_core::{
+    Acks, Cause, Config, ConfigBuilder, ConfigError, DeliveryError, Disconnect, Fatal, HostPort, InvalidTopic, Metrics,
+    PartitionInfo, PropertiesError, ProtocolError, ResolveError, SendError, SequenceGap, WaitedFor, parse_properties,
+    partition_for_key, wire::ErrorCode,
+};
+pub use producer::{Producer, SendAllError};
+pub use record::{Header, Record, Timestamp, Topic, TopicRef};
+pub use setup::{Setup, StartError};
+pub use warning::Warning;

@@ -1,0 +1,340 @@
+//! The turn that every adapter runs, and what an adapter brings to it.
+//!
+//! An adapter is a [`Runtime`]: it resolves, connects and sleeps, and its [`Stream`]s read and write. Everything else is
+//! the [`Driver`]: a future that runs one producer, on as many connections as it needs, in one task. So an adapter for
+//! another loop is short:
+//!
+//! ```
+//! # use std::{future, io, net::SocketAddr, task::{Context, Poll}, time::Instant};
+//! # use ottla::{Config, driver::{Driver, Pending, Runtime, Stream}};
+//! struct MyLoop;
+//! struct MyStream;
+//!
+//! impl Runtime for MyLoop {
+//!     type Stream = MyStream;
+//!
+//!     fn resolve(&mut self, host: &str, port: u16) -> Pending<Vec<SocketAddr>> {
+//!         Box::pin(future::ready(Ok(vec![SocketAddr::from(([127, 0, 0, 1], port))])))
+//!     }
+//!     fn connect(&mut self, address: SocketAddr, _: &Config) -> Pending<MyStream> {
+//!         Box::pin(future::ready(Err(io::ErrorKind::ConnectionRefused.into())))
+//!     }
+//!     fn poll_sleep(&mut self, cx: &mut Context<'_>, until: Instant) -> Poll<()> {
+//!         Poll::Pending // but wake `cx` at `until`
+//!     }
+//! }
+//!
+//! impl Stream for MyStream {
+//!     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+//!         Poll::Pending // but wake `cx` when there is something to read
+//!     }
+//!     fn poll_write(&mut self, cx: &mut Context<'_>, slices: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+//!         Poll::Pending // but wake `cx` when there is room
+//!     }
+//! }
+//!
+//! let config = Config::builder().bootstrap_servers("localhost:9092").build()?;
+//! let (producer, driver) = Driver::new(config, MyLoop)?;
+//! // Now hand `driver` to the loop: poll it whenever its waker asks for it, until it is ready.
+//! # drop((producer, driver));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Dropping the driver before its end is allowed at any time: every delivery that is open resolves at once as
+//! perhaps written, and whoever waits for anything learns that the driver is gone.
+
+use std::{
+    fmt,
+    future::Future,
+    io::{self, IoSlice},
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use ottla_core::{Command, Config, ConnectionId, Disconnect, Instant, LookupId, ResolveError};
+
+use crate::{
+    link::{Link, Ready, unresolved},
+    outbox::Note,
+    producer::Producer,
+    setup::{OnWarning, Setup, StartError},
+    shared::{End, Shared},
+};
+
+/// What waits: an adapter's resolver, sockets and timer.
+pub trait Runtime: Send + Unpin + 'static {
+    /// A connection.
+    type Stream: Stream;
+
+    /// Begins to look a name up: every address it has, each with `port`.
+    fn resolve(&mut self, host: &str, port: u16) -> Pending<Vec<SocketAddr>>;
+
+    /// Begins to connect. The settings ask for sizes of the socket's buffers.
+    fn connect(&mut self, address: SocketAddr, config: &Config) -> Pending<Self::Stream>;
+
+    /// Sleeps until the given instant: ready if it has come, or else the task is woken when it comes. A later call
+    /// replaces the earlier instant.
+    fn poll_sleep(&mut self, cx: &mut Context<'_>, until: std::time::Instant) -> Poll<()>;
+}
+
+/// A connection's two directions. Dropping it closes it.
+pub trait Stream: Send + Unpin + 'static {
+    /// Reads what is there; 0 bytes mean that the peer closed the connection. If nothing is there the task is woken
+    /// once there is.
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
+
+    /// Writes as much of the slices, in order, as there is room for. If there is no room the task is woken once there
+    /// is.
+    fn poll_write(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>>;
+}
+
+/// Something that a runtime was asked to begin. Dropping it gives it up.
+pub type Pending<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;
+
+/// Runs one producer: a future that ends when the producer is closed, or its last handle gone, and everything that
+/// was accepted has its outcome.
+#[must_use = "a producer does nothing unless its driver is polled"]
+pub struct Driver<R: Runtime> {
+    shared: Arc<Shared>,
+    runtime: R,
+    lookups: Vec<(LookupId, Pending<Vec<SocketAddr>>)>,
+    /// By [`ConnectionId::slot`].
+    links: Vec<Option<Link<R::Stream>>>,
+    ready: Arc<Ready>,
+    /// The slots of the links to attend to in this turn.
+    agenda: Vec<usize>,
+    /// The deadline that was slept on last.
+    alarm: Instant,
+    input: Box<[u8]>,
+    outbox: Vec<Note>,
+    on_warning: OnWarning,
+}
+
+/// Bytes that one read takes at most.
+const INPUT: usize = 64 << 10;
+
+/// Turns of one poll, and requests of one turn, after which the executor's other tasks have theirs.
+const TURNS: usize = 16;
+const REQUESTS: usize = 64;
+
+/// Events, and so records of waiting callers, under one hold of the lock.
+const EVENTS: usize = 32;
+
+enum Turn {
+    /// Something came up meanwhile.
+    Again,
+    Asleep,
+    Ended,
+}
+
+impl<R: Runtime> Driver<R> {
+    /// A producer and the driver that has to be polled for it.
+    pub fn new(setup: impl Into<Setup>, runtime: R) -> Result<(Producer, Self), StartError> {
+        let (shared, on_warning) = setup.into().build()?;
+        let shared = Arc::new(shared);
+        let driver = Self {
+            shared: Arc::clone(&shared),
+            runtime,
+            lookups: Vec::new(),
+            links: Vec::new(),
+            ready: Arc::default(),
+            agenda: Vec::new(),
+            alarm: Instant::NEVER,
+            input: vec![0; INPUT].into(),
+            outbox: Vec::new(),
+            on_warning,
+        };
+        Ok((Producer::new(shared), driver))
+    }
+
+    fn turn(&mut self, cx: &mut Context<'_>) -> Turn {
+        let now = self.wake_up(cx);
+        self.attend_links(now);
+        self.poll_lookups(now, cx);
+        self.shared.lock().core.handle_timeout(now);
+        self.obey(now, cx);
+        self.send(now);
+        self.tell(now);
+        self.sleep(cx)
+    }
+
+    /// Looks at the clocks and at who is ready. What arrived is read before anything expires: when the timer has run
+    /// out, perhaps since the process was paused, every link is asked.
+    fn wake_up(&mut self, cx: &Context<'_>) -> Instant {
+        let moment = self.shared.clock.moment();
+        self.shared.lock().wake_up(moment);
+        self.ready.take(&mut self.agenda, cx.waker());
+        if self.alarm <= moment.now {
+            self.agenda.clear();
+            self.agenda.extend(0..self.links.len());
+        }
+        moment.now
+    }
+
+    fn attend_links(&mut self, now: Instant) {
+        while let Some(slot) = self.agenda.pop() {
+            let Some(Some(link)) = self.links.get_mut(slot) else { continue };
+            let id = link.id;
+            if let Err(why) = link.attend(now, &self.shared, &mut self.input) {
+                self.hang_up(id, now, why);
+            }
+        }
+    }
+
+    fn poll_lookups(&mut self, now: Instant, cx: &mut Context<'_>) {
+        let shared = &self.shared;
+        self.lookups.retain_mut(|(lookup, pending)| {
+            let Poll::Ready(found) = pending.as_mut().poll(cx) else {
+                return true;
+            };
+            let found = match &found {
+                Ok(addresses) if addresses.is_empty() => Err(ResolveError::NotFound),
+                Ok(addresses) => Ok(&addresses[..]),
+                Err(error) => Err(unresolved(error)),
+            };
+            shared.lock().core.handle_resolved(now, *lookup, found);
+            false
+        });
+    }
+
+    /// Does what the core commands.
+    fn obey(&mut self, now: Instant, cx: &mut Context<'_>) {
+        let mut resolving = false;
+        loop {
+            let command = self.shared.lock().core.poll_command();
+            match command {
+                None => break,
+                Some(Command::Resolve { lookup, host, port }) => {
+                    self.lookups.push((lookup, self.runtime.resolve(&host, port)));
+                    resolving = true;
+                }
+                Some(Command::Connect { connection, address }) => self.dial(connection, address),
+                Some(Command::Disconnect { connection }) => self.hang_up(connection, now, Disconnect::Requested),
+                Some(_) => (),
+            }
+        }
+        self.attend_links(now);
+        if resolving {
+            self.poll_lookups(now, cx);
+        }
+    }
+
+    fn dial(&mut self, id: ConnectionId, address: SocketAddr) {
+        let connecting = self.runtime.connect(address, &self.shared.config);
+        let slot = id.slot();
+        if slot >= self.links.len() {
+            self.links.resize_with(slot + 1, || None);
+        }
+        self.links[slot] = Some(Link::dial(id, connecting, &self.ready));
+        self.agenda.push(slot);
+    }
+
+    /// Writes what the core has for its links.
+    fn send(&mut self, now: Instant) {
+        for _ in 0..REQUESTS {
+            let mut state = self.shared.lock();
+            let Some(id) = state.core.poll_link() else { return };
+            let request = state.core.poll_transmit(now, id);
+            drop(state);
+            let Some(request) = request else { continue };
+            let Some(link) = link(&mut self.links, id) else {
+                self.shared.lock().core.handle_disconnected(now, id, Disconnect::Closed, Some(request));
+                continue;
+            };
+            if let Err(why) = link.send(request, now, &self.shared) {
+                self.hang_up(id, now, why);
+            }
+        }
+    }
+
+    fn hang_up(&mut self, id: ConnectionId, now: Instant, why: Disconnect) {
+        if link(&mut self.links, id).is_none() {
+            return;
+        }
+        let unsent = self.links[id.slot()].take().and_then(Link::hang_up);
+        self.shared.lock().core.handle_disconnected(now, id, why, unsent);
+    }
+
+    /// Tells what happened. Users' functions run here, with no lock held and with the clocks running on for others.
+    fn tell(&mut self, now: Instant) {
+        loop {
+            let mut state = self.shared.lock();
+            state.turn = None;
+            for _ in 0..EVENTS {
+                let Some(event) = state.core.poll_event() else { break };
+                self.outbox.extend(state.note(now, event));
+            }
+            drop(state);
+            if self.outbox.is_empty() {
+                return;
+            }
+            for note in self.outbox.drain(..) {
+                note.tell(&self.shared, &mut self.on_warning);
+            }
+        }
+    }
+
+    /// Arms the timer, unless something is due already.
+    fn sleep(&mut self, cx: &mut Context<'_>) -> Turn {
+        let mut state = self.shared.lock();
+        if state.end.is_some() {
+            return Turn::Ended;
+        }
+        let until = state.core.poll_timeout().unwrap_or(Instant::NEVER);
+        if until <= self.shared.clock.now() {
+            return Turn::Again;
+        }
+        let old = state.fall_asleep(until, cx.waker());
+        drop(state);
+        drop(old);
+        self.alarm = until;
+        if until == Instant::NEVER {
+            return Turn::Asleep;
+        }
+        match self.runtime.poll_sleep(cx, self.shared.clock.to_std(until)) {
+            Poll::Ready(()) => Turn::Again,
+            Poll::Pending => Turn::Asleep,
+        }
+    }
+}
+
+/// The link that is named, unless it is gone.
+fn link<S>(links: &mut [Option<Link<S>>], id: ConnectionId) -> Option<&mut Link<S>> {
+    links.get_mut(id.slot())?.as_mut().filter(|link| link.id == id)
+}
+
+impl<R: Runtime> Future for Driver<R> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        for _ in 0..TURNS {
+            match self.turn(cx) {
+                Turn::Again => (),
+                Turn::Asleep => return Poll::Pending,
+                Turn::Ended => {
+                    self.shared.end(End::Gone);
+                    return Poll::Ready(());
+                }
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl<R: Runtime> Drop for Driver<R> {
+    fn drop(&mut self) {
+        for note in self.outbox.drain(..) {
+            note.tell(&self.shared, &mut self.on_warning);
+        }
+        self.shared.end(End::Gone);
+    }
+}
+
+impl<R: Runtime> fmt::Debug for Driver<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Driver").finish_non_exhaustive()
+    }
+}

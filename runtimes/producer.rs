@@ -1,0 +1,318 @@
+//! The application's handle.
+
+use std::{
+    error::Error,
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use ottla_core::{Config, Fatal, InvalidTopic, Metrics, PartitionInfo, Scope, SendError};
+
+use crate::{
+    delivery::{Call, Delivery, RecordMetadata, Undelivered},
+    record::{Record, Topic, TopicRef},
+    shared::Shared,
+    state::{Admission, Wait},
+};
+
+/// A Kafka producer: cheap to clone, and the same whichever runtime drives it.
+///
+/// Its futures need no particular executor; dropping any of them, at any point, never blocks. When the last clone
+/// is dropped, what was accepted is still delivered, as long as the runtime lives; [`close`](Self::close) waits for that.
+#[derive(Clone)]
+pub struct Producer {
+    handle: Arc<Handle>,
+}
+
+/// What all clones share; closes the producer when the last one goes.
+struct Handle {
+    shared: Arc<Shared>,
+}
+
+/// A call for many records that ended early: the first ones are on their way, the rest was not taken.
+#[derive(Debug)]
+pub struct SendAllError {
+    /// The deliveries of the records that were taken, in order.
+    pub deliveries: Vec<Delivery>,
+    /// Why the next record was refused.
+    pub error: SendError,
+}
+
+/// Records that are sent under one hold of the lock, and their bytes.
+const GROUP: usize = 64;
+const GROUP_BYTES: usize = 64 << 10;
+
+impl Producer {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { handle: Arc::new(Handle { shared }) }
+    }
+
+    /// Sends a record, waiting for room in `buffer.memory` and for the topic's metadata, at most `max.block.ms`.
+    ///
+    /// The order of records is that in which their futures are first polled. The [`Delivery`] that comes back is a
+    /// future of the record's outcome. A future that is dropped before it ends may or may not have sent the record, but
+    /// never half of it: while it waits, nothing is sent; once it was its turn, everything is.
+    pub async fn send(&self, record: Record<'_>) -> Result<Delivery, SendError> {
+        let delivery = self.offer(&record, None).await?;
+        Ok(delivery.expect("a record without a callback has a delivery"))
+    }
+
+    /// Sends a record if there is room for it now, and its topic is known; otherwise refuses it
+    /// ([`Full`](SendError::Full), [`TopicNotReady`](SendError::TopicNotReady)).
+    pub fn try_send(&self, record: Record<'_>) -> Result<Delivery, SendError> {
+        let mut state = self.shared().lock();
+        let accepted = state.send(&record)?;
+        Ok(state.delivery(accepted))
+    }
+
+    /// Sends a record like [`send`](Self::send); its outcome goes to `callback`.
+    ///
+    /// Callbacks run in the driver, in the order of the records of a partition, with no lock held: sending from one is
+    /// fine, blocking in one holds up the producer. Its panic harms nobody else. If the record is refused, `callback` is
+    /// never called.
+    pub async fn send_with(
+        &self,
+        record: Record<'_>,
+        callback: impl FnOnce(Result<RecordMetadata, Undelivered>) + Send + 'static,
+    ) -> Result<(), SendError> {
+        self.offer(&record, Some(Box::new(callback))).await?;
+        Ok(())
+    }
+
+    /// Sends a record like [`try_send`](Self::try_send); its outcome goes to `callback` as with
+    /// [`send_with`](Self::send_with).
+    pub fn try_send_with(
+        &self,
+        record: Record<'_>,
+        callback: impl FnOnce(Result<RecordMetadata, Undelivered>) + Send + 'static,
+    ) -> Result<(), SendError> {
+        let call = Box::new(callback);
+        let mut state = self.shared().lock();
+        let accepted = state.send(&record)?;
+        state.call_back(accepted, call);
+        Ok(())
+    }
+
+    /// Sends many records like [`send`](Self::send), cheaper than one by one; deliveries come in the order of the
+    /// records. At the first record that can't be sent it ends.
+    pub async fn send_all<'a>(
+        &self,
+        records: impl IntoIterator<Item = Record<'a>>,
+    ) -> Result<Vec<Delivery>, SendAllError> {
+        let mut records = records.into_iter();
+        let mut deliveries = Vec::with_capacity(records.size_hint().0.min(1 << 16));
+        let mut group = Vec::new();
+        loop {
+            fill(&mut group, &mut records);
+            if group.is_empty() {
+                return Ok(deliveries);
+            }
+            let mut taken = 0;
+            while taken < group.len() {
+                let before = deliveries.len();
+                let refused = self.send_group(&group[taken..], &mut deliveries).err();
+                taken += deliveries.len() - before;
+                let Some(error) = refused else { break };
+                match self.insist(&group[taken], error).await {
+                    Ok(delivery) => deliveries.push(delivery),
+                    Err(error) => return Err(SendAllError { deliveries, error }),
+                }
+                taken += 1;
+            }
+            group.clear();
+        }
+    }
+
+    /// Sends as many of the records as there is room for, in order; the error says why the next one was not taken.
+    pub fn try_send_all(&self, records: &[Record<'_>]) -> Result<Vec<Delivery>, SendAllError> {
+        let mut deliveries = Vec::with_capacity(records.len());
+        let mut rest = records;
+        while !rest.is_empty() {
+            let (group, later) = rest.split_at(group_len(rest));
+            if let Err(error) = self.send_group(group, &mut deliveries) {
+                return Err(SendAllError { deliveries, error });
+            }
+            rest = later;
+        }
+        Ok(deliveries)
+    }
+
+    /// Waits until every record that was accepted before has its outcome, and sends them without lingering.
+    pub async fn flush(&self) {
+        let flushed = {
+            let mut state = self.shared().lock();
+            if state.end.is_some() {
+                return;
+            }
+            state.flush(Scope::All)
+        };
+        flushed.await;
+    }
+
+    /// The partitions of a topic and their leaders, waiting for them at most `max.block.ms`.
+    pub async fn partitions_for(&self, topic: impl Into<TopicRef<'_>>) -> Result<Vec<PartitionInfo>, SendError> {
+        let topic = topic.into();
+        loop {
+            let wait = {
+                let mut state = self.shared().lock();
+                let now = state.moment().now;
+                let topic = state.topic(now, topic)?;
+                if let Some(partitions) = state.core.partitions(topic) {
+                    return Ok(partitions.collect());
+                }
+                state.wait_for_topic(topic)
+            };
+            self.in_line(wait).await?;
+        }
+    }
+
+    /// Accepts no more records, delivers those that were accepted, and ends the producer for all its clones; after
+    /// `timeout` what is left ends without delivery. May be called again, and by several at once.
+    pub async fn close(&self, timeout: Duration) {
+        let closed = {
+            let mut state = self.shared().lock();
+            if state.end.is_some() {
+                return;
+            }
+            state.close(timeout);
+            state.closed()
+        };
+        closed.await;
+    }
+
+    /// A handle for a topic, which saves looking its name up for every record.
+    pub fn topic(&self, name: &str) -> Result<Topic, InvalidTopic> {
+        self.shared().lock().handle(name)
+    }
+
+    /// The settings, with the `client.id` that was chosen if none was set.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.shared().config
+    }
+
+    /// Counters since the start.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        self.shared().lock().core.metrics()
+    }
+
+    fn shared(&self) -> &Shared {
+        &self.handle.shared
+    }
+
+    /// Sends a record now, or waits in line for it.
+    async fn offer(&self, record: &Record<'_>, mut call: Option<Call>) -> Admission {
+        let wait = {
+            let mut state = self.shared().lock();
+            match state.send(record) {
+                Ok(accepted) => return Ok(state.receipt(accepted, &mut call)),
+                Err(SendError::Full | SendError::TopicNotReady) => state.wait(record, &mut call)?,
+                Err(error) => return Err(error),
+            }
+        };
+        self.in_line(wait).await
+    }
+
+    /// Waits in line with a record that was just refused with `error`, if waiting helps.
+    async fn insist(&self, record: &Record<'_>, error: SendError) -> Result<Delivery, SendError> {
+        match error {
+            SendError::Full | SendError::TopicNotReady => self.send(record.clone()).await,
+            error => Err(error),
+        }
+    }
+
+    fn send_group(&self, records: &[Record<'_>], deliveries: &mut Vec<Delivery>) -> Result<(), SendError> {
+        deliveries.reserve(records.len());
+        let mut state = self.shared().lock();
+        for record in records {
+            let accepted = state.send(record)?;
+            deliveries.push(state.delivery(accepted));
+        }
+        Ok(())
+    }
+
+    fn in_line(&self, wait: Wait) -> InLine<'_> {
+        InLine { shared: self.shared(), wait: Some(wait) }
+    }
+}
+
+/// Takes the next group from an iterator, which is user code and so runs outside of the lock.
+fn fill<'a>(group: &mut Vec<Record<'a>>, records: &mut impl Iterator<Item = Record<'a>>) {
+    let mut bytes = 0;
+    while group.len() < GROUP && bytes < GROUP_BYTES {
+        let Some(record) = records.next() else { return };
+        bytes += record.size();
+        group.push(record);
+    }
+}
+
+/// How many of the records make the next group: at least one.
+fn group_len(records: &[Record<'_>]) -> usize {
+    let mut bytes = 0;
+    let within = records.iter().take(GROUP).take_while(|record| {
+        let fits = bytes < GROUP_BYTES;
+        bytes += record.size();
+        fits
+    });
+    within.count()
+}
+
+/// A caller's place in line, given up when it is dropped.
+struct InLine<'a> {
+    shared: &'a Shared,
+    /// `None` once the wait is over.
+    wait: Option<Wait>,
+}
+
+impl Future for InLine<'_> {
+    type Output = Admission;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Admission> {
+        let wait = self.wait.as_mut().expect("polled to its end once");
+        let admission = ready!(Pin::new(&mut wait.answer).poll(cx));
+        self.wait = None;
+        Poll::Ready(admission.unwrap_or(Err(SendError::Fatal(Fatal::DriverGone))))
+    }
+}
+
+impl Drop for InLine<'_> {
+    fn drop(&mut self) {
+        if let Some(wait) = self.wait.take() {
+            self.shared.cancel(wait.waiter);
+        }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        if state.end.is_none() && !state.closing {
+            // As long as the records' own delivery.timeout.ms allows.
+            state.close(Duration::MAX);
+        }
+    }
+}
+
+impl fmt::Debug for Producer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let client_id = self.config().client_id();
+        f.debug_struct("Producer").field("client_id", &client_id).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for SendAllError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "after {} records: {}", self.deliveries.len(), self.error)
+    }
+}
+
+impl Error for SendAllError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.error)
+    }
+}

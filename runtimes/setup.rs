@@ -1,0 +1,92 @@
+//! What a producer is made of, besides a runtime.
+
+use std::{
+    error::Error,
+    fmt,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use ottla_core::{Config, ProducerCore};
+
+use crate::{clock::Clock, shared::Shared, warning::Warning};
+
+/// A configuration, and what the facade adds to it. A [`Config`] alone will do wherever a setup is asked for.
+///
+/// ```
+/// # use ottla::{Config, Setup};
+/// let config = Config::builder().bootstrap_servers("localhost:9092").build()?;
+/// let setup = Setup::new(config).on_warning(|warning| eprintln!("{warning}"));
+/// # Ok::<(), ottla::ConfigError>(())
+/// ```
+#[must_use = "a setup does nothing until a producer is started with it"]
+pub struct Setup {
+    config: Config,
+    on_warning: OnWarning,
+}
+
+pub(crate) type OnWarning = Box<dyn FnMut(&Warning) + Send>;
+
+/// Why a producer did not start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StartError {
+    /// There is no runtime here to run it: it has to be started from within one.
+    NoRuntime,
+    /// The system has no random bytes for it.
+    NoEntropy,
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoRuntime => "a producer has to be started from within a runtime",
+            Self::NoEntropy => "the system has no random bytes",
+        })
+    }
+}
+
+impl Error for StartError {}
+
+impl Setup {
+    /// A setup with nothing but a configuration.
+    pub fn new(config: Config) -> Self {
+        Self { config, on_warning: Box::new(|_| ()) }
+    }
+
+    /// Calls `hook` with everything an operator may want to see: a broker that refuses connections, for example.
+    ///
+    /// It runs in the driver, with no lock held: sending from it is fine, blocking in it holds up the producer. Its
+    /// panic harms nobody else.
+    pub fn on_warning(mut self, hook: impl FnMut(&Warning) + Send + 'static) -> Self {
+        self.on_warning = Box::new(hook);
+        self
+    }
+
+    /// A core with its clock started, a seed from the system, the processor's checksum and a name.
+    pub(crate) fn build(self) -> Result<(Shared, OnWarning), StartError> {
+        static PRODUCERS: AtomicU32 = AtomicU32::new(0);
+
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(|_| StartError::NoEntropy)?;
+        let number = PRODUCERS.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        let mut config = self.config.with_checksum(crc32c::crc32c_append);
+        if config.client_id().is_empty() {
+            config = config.with_client_id(&format!("producer-{number}"));
+        }
+        let clock = Clock::start();
+        let core = ProducerCore::new(config.clone(), seed, clock.now());
+        Ok((Shared::new(core, config, clock, number), self.on_warning))
+    }
+}
+
+impl From<Config> for Setup {
+    fn from(config: Config) -> Self {
+        Self::new(config)
+    }
+}
+
+impl fmt::Debug for Setup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Setup").field("config", &self.config).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,154 @@
+//! What the producer's handles and its driver share: the state, its lock, and the rule by which the driver is woken.
+
+use std::{
+    ops::{Deref, DerefMut},
+    sync::{Mutex, MutexGuard, PoisonError},
+    task::Waker,
+    thread,
+};
+
+use ottla_core::{Config, Fatal, Instant, ProducerCore, SendError, Waiter};
+
+use crate::{
+    clock::{Clock, Moment},
+    state::State,
+};
+
+/// The state under its lock, and what never changes beside it.
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    pub(crate) clock: Clock,
+    pub(crate) config: Config,
+}
+
+/// How the producer ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum End {
+    Closed(Option<Fatal>),
+    /// The driver was dropped, or somebody panicked with the lock in hand.
+    Gone,
+}
+
+/// What a sleeping driver waits for.
+pub(crate) struct Asleep {
+    /// Its deadline; the clock's origin while it is awake, so that nothing is earlier.
+    until: Instant,
+    waker: Option<Waker>,
+}
+
+impl Shared {
+    pub(crate) fn new(core: ProducerCore, config: Config, clock: Clock, number: u32) -> Self {
+        Self { state: Mutex::new(State::new(core, clock, number)), clock, config }
+    }
+
+    pub(crate) fn lock(&self) -> Locked<'_> {
+        let unwinding = thread::panicking();
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        Locked { state: Some(state), unwinding }
+    }
+
+    /// Gives up waiting, unless the wait has ended.
+    pub(crate) fn cancel(&self, waiter: Waiter) {
+        let cancelled = self.lock().cancel(waiter);
+        drop(cancelled);
+    }
+
+    /// Ends the producer: whoever still waits for anything learns it now.
+    pub(crate) fn end(&self, end: End) {
+        let mut state = self.lock();
+        let end = *state.end.get_or_insert(end);
+        let driver = state.driver.waker.take();
+        let left = state.clear();
+        drop(state);
+        drop(driver);
+        left.tell(end);
+    }
+}
+
+impl Asleep {
+    pub(crate) const fn not() -> Self {
+        Self { until: Instant::ORIGIN, waker: None }
+    }
+}
+
+impl End {
+    /// What a send gets from now on.
+    pub(crate) const fn refusal(self) -> SendError {
+        match self {
+            Self::Closed(None) => SendError::Closed,
+            Self::Closed(Some(fatal)) => SendError::Fatal(fatal),
+            Self::Gone => SendError::Fatal(Fatal::DriverGone),
+        }
+    }
+}
+
+/// When the driver sleeps and who wakes it.
+impl State {
+    /// Begins a turn of the driver.
+    pub(crate) fn wake_up(&mut self, moment: Moment) {
+        self.driver.until = Instant::ORIGIN;
+        self.turn = Some(moment);
+    }
+
+    /// Ends the driver's turn; from here on who moves the deadline before `until` wakes it.
+    pub(crate) fn fall_asleep(&mut self, until: Instant, waker: &Waker) -> Option<Waker> {
+        self.turn = None;
+        self.driver.until = until;
+        match &self.driver.waker {
+            Some(old) if old.will_wake(waker) => None,
+            _ => self.driver.waker.replace(waker.clone()),
+        }
+    }
+
+    /// The sleeping driver's waker, if it has to be up before its deadline.
+    fn alarm(&mut self) -> Option<Waker> {
+        if self.driver.until == Instant::ORIGIN {
+            return None;
+        }
+        let earlier = || self.core.poll_timeout().is_some_and(|due| due < self.driver.until);
+        if self.end.is_none() && !earlier() {
+            return None;
+        }
+        self.driver.until = Instant::ORIGIN;
+        self.driver.waker.take()
+    }
+}
+
+/// The lock in hand. Letting go of it wakes the driver, if what was done meanwhile moved its deadline.
+pub(crate) struct Locked<'a> {
+    /// `None` only while it is dropped.
+    state: Option<MutexGuard<'a, State>>,
+    /// The thread was unwinding already when it took the lock, which is no harm to the state.
+    unwinding: bool,
+}
+
+impl Deref for Locked<'_> {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        self.state.as_ref().expect("held until dropped")
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut State {
+        self.state.as_mut().expect("held until dropped")
+    }
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        let Some(mut state) = self.state.take() else {
+            return;
+        };
+        if !self.unwinding && thread::panicking() {
+            // The core may be half way through a change: it is not touched again, and the driver tells everybody.
+            state.end.get_or_insert(End::Gone);
+        }
+        let alarm = state.alarm();
+        drop(state);
+        if let Some(driver) = alarm {
+            driver.wake();
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! The core and the tables beside it: what the application does with them.
+
+use std::{collections::BTreeMap, mem, sync::Arc, time::Duration};
+
+use ottla_core::{
+    self as core, DeliveryError, Fatal, FlushId, Instant, Outcome, ProducerCore, SendError, Ticket, Waiter,
+};
+
+use crate::{
+    clock::{Clock, Moment},
+    delivery::{Batch, Call, Callback, Delivery},
+    outbox::quietly,
+    record::{OwnedRecord, Record, Topic, TopicRef},
+    reply::{Answer, Promise, promise},
+    shared::{Asleep, End},
+};
+
+/// Everything that changes. Who holds the lock does work for one record, a few dozen, or one frame: no system
+/// call, no checksum, no waker, no user code.
+pub(crate) struct State {
+    pub(crate) core: ProducerCore,
+    clock: Clock,
+    /// The number of the producer in this process.
+    number: u32,
+    /// Set once: nothing is accepted any more, and nothing is left in the tables.
+    pub(crate) end: Option<End>,
+    pub(crate) closing: bool,
+    pub(crate) driver: Asleep,
+    /// The driver's time while it is at work: saves every send the look at the clocks.
+    pub(crate) turn: Option<Moment>,
+    last_look: Moment,
+    /// Names by [`core::Topic::index`].
+    pub(crate) topics: Vec<Arc<str>>,
+    /// By [`BatchId::slot`].
+    pub(crate) batches: Vec<OpenBatch>,
+    /// By [`Waiter::slot`].
+    waiting: Vec<Option<Waiting>>,
+    pub(crate) flushes: BTreeMap<FlushId, Promise<()>>,
+    closes: Vec<Promise<()>>,
+}
+
+#[derive(Default)]
+pub(crate) struct OpenBatch {
+    pub(crate) batch: Option<Arc<Batch>>,
+    pub(crate) callbacks: Vec<Callback>,
+}
+
+/// Somebody who waits, in the driver's hands.
+pub(crate) struct Waiting {
+    waiter: Waiter,
+    /// `None`: it waits for a topic only.
+    pub(crate) record: Option<OwnedRecord>,
+    pub(crate) call: Option<Call>,
+    promise: Promise<Admission>,
+}
+
+impl Waiting {
+    /// Tells how the wait ended, and frees what waited: not under the lock.
+    pub(crate) fn end(self, admission: Admission) {
+        self.promise.keep(admission);
+    }
+}
+
+/// The caller's end of a wait.
+pub(crate) struct Wait {
+    pub(crate) waiter: Waiter,
+    pub(crate) answer: Answer<Admission>,
+}
+
+/// How a wait ended. A record that was sent with a callback has no delivery.
+pub(crate) type Admission = Result<Option<Delivery>, SendError>;
+
+/// A record in the core's hands.
+#[derive(Clone, Copy)]
+pub(crate) struct Accepted {
+    pub(crate) ticket: Ticket,
+    pub(crate) topic: core::Topic,
+    pub(crate) timestamp: i64,
+}
+
+impl State {
+    pub(crate) fn new(core: ProducerCore, clock: Clock, number: u32) -> Self {
+        Self {
+            core,
+            clock,
+            number,
+            end: None,
+            closing: false,
+            driver: Asleep::not(),
+            turn: None,
+            last_look: clock.moment(),
+            topics: Vec::new(),
+            batches: Vec::new(),
+            waiting: Vec::new(),
+            flushes: BTreeMap::new(),
+            closes: Vec::new(),
+        }
+    }
+
+    /// The time for a verb.
+    pub(crate) fn moment(&mut self) -> Moment {
+        match self.turn {
+            Some(moment) => moment,
+            None => self.clock.moment_after(&mut self.last_look),
+        }
+    }
+
+    /// The core's handle for a topic, unless the producer has ended.
+    pub(crate) fn topic(&mut self, now: Instant, topic: TopicRef<'_>) -> Result<core::Topic, SendError> {
+        if let Some(end) = self.end {
+            return Err(end.refusal());
+        }
+        match topic {
+            TopicRef::Name(name) => self.topic_named(now, name).map_err(invalid),
+            TopicRef::Handle(topic) if topic.producer == self.number => Ok(topic.id),
+            TopicRef::Handle(_) => Err(SendError::UnknownTopic),
+        }
+    }
+
+    /// The application's handle for a topic.
+    pub(crate) fn handle(&mut self, name: &str) -> Result<Topic, core::InvalidTopic> {
+        let now = self.moment().now;
+        let id = self.topic_named(now, name)?;
+        Ok(Topic { id, producer: self.number })
+    }
+
+    fn topic_named(&mut self, now: Instant, name: &str) -> Result<core::Topic, core::InvalidTopic> {
+        let topic = self.core.topic(now, name)?;
+        if topic.index() == self.topics.len() {
+            self.topics.push(name.into());
+        }
+        Ok(topic)
+    }
+
+    /// Hands a record to the core, which takes it or refuses it.
+    pub(crate) fn send(&mut self, record: &Record<'_>) -> Result<Accepted, SendError> {
+        let Moment { now, wall } = self.moment();
+        let topic = self.topic(now, record.topic)?;
+        let record = record.resolved(topic, wall);
+        let ticket = self.core.send(now, &record)?;
+        Ok(Accepted { ticket, topic, timestamp: record.timestamp })
+    }
+
+    /// Queues a copy of a record that was refused for want of room or of its topic; the driver sends it when its turn
+    /// comes.
+    ///
+    /// Takes `call` only if the record waits, so that the lock is never held where a user's function is dropped.
+    pub(crate) fn wait(&mut self, record: &Record<'_>, call: &mut Option<Call>) -> Result<Wait, SendError> {
+        let Moment { now, wall } = self.moment();
+        let topic = self.topic(now, record.topic)?;
+        let record = record.resolved(topic, wall);
+        let waiter = self.core.wait(now, core::Wait::Record(&record));
+        Ok(self.enqueue(waiter, Some(OwnedRecord::copy(&record)), call.take()))
+    }
+
+    /// Waits until the topic's partitions are known.
+    pub(crate) fn wait_for_topic(&mut self, topic: core::Topic) -> Wait {
+        let now = self.moment().now;
+        let waiter = self.core.wait(now, core::Wait::Topic(topic));
+        self.enqueue(waiter, None, None)
+    }
+
+    fn enqueue(&mut self, waiter: Waiter, record: Option<OwnedRecord>, call: Option<Call>) -> Wait {
+        let (promise, answer) = promise();
+        let slot = waiter.slot();
+        if slot >= self.waiting.len() {
+            self.waiting.resize_with(slot + 1, || None);
+        }
+        self.waiting[slot] = Some(Waiting { waiter, record, call, promise });
+        Wait { waiter, answer }
+    }
+
+    pub(crate) fn cancel(&mut self, waiter: Waiter) -> Option<Waiting> {
+        let cancelled = self.take_waiting(waiter)?;
+        if self.end.is_none() {
+            self.core.cancel_wait(waiter);
+        }
+        Some(cancelled)
+    }
+
+    pub(crate) fn take_waiting(&mut self, waiter: Waiter) -> Option<Waiting> {
+        self.waiting.get_mut(waiter.slot())?.take_if(|w| w.waiter == waiter)
+    }
+
+    /// The delivery of an accepted record.
+    pub(crate) fn delivery(&mut self, accepted: Accepted) -> Delivery {
+        let open = self.open_batch(&accepted);
+        let batch = open.batch.as_ref().expect("open_batch has put it there");
+        Delivery::new(Arc::clone(batch), accepted.ticket.index(), accepted.timestamp)
+    }
+
+    /// Keeps the function that an accepted record's outcome goes to.
+    pub(crate) fn call_back(&mut self, accepted: Accepted, call: Call) {
+        let (index, timestamp) = (accepted.ticket.index(), accepted.timestamp);
+        self.open_batch(&accepted).callbacks.push(Callback { index, timestamp, call });
+    }
+
+    /// Takes the callback if there is one; else gives a delivery.
+    pub(crate) fn receipt(&mut self, accepted: Accepted, call: &mut Option<Call>) -> Option<Delivery> {
+        match call.take() {
+            Some(call) => {
+                self.call_back(accepted, call);
+                None
+            }
+            None => Some(self.delivery(accepted)),
+        }
+    }
+
+    fn open_batch(&mut self, accepted: &Accepted) -> &mut OpenBatch {
+        let Accepted { ticket, topic, .. } = accepted;
+        let slot = ticket.batch().slot();
+        if slot >= self.batches.len() {
+            self.batches.resize_with(slot + 1, OpenBatch::default);
+        }
+        let open = &mut self.batches[slot];
+        if ticket.index() == 0 || open.batch.is_none() {
+            let name = Arc::clone(&self.topics[topic.index()]);
+            open.batch = Some(Arc::new(Batch::new(name, ticket.partition())));
+        }
+        open
+    }
+
+    pub(crate) fn flush(&mut self, scope: core::Scope) -> Answer<()> {
+        let (promise, answer) = promise();
+        let now = self.moment().now;
+        let flush = self.core.flush(now, scope);
+        self.flushes.insert(flush, promise);
+        answer
+    }
+
+    pub(crate) fn close(&mut self, grace: Duration) {
+        let now = self.moment().now;
+        self.closing = true;
+        self.core.close(now, grace);
+    }
+
+    pub(crate) fn closed(&mut self) -> Answer<()> {
+        let (promise, answer) = promise();
+        self.closes.retain(|promise| !promise.is_forgotten());
+        self.closes.push(promise);
+        answer
+    }
+
+    /// Empties the tables.
+    pub(crate) fn clear(&mut self) -> Left {
+        Left {
+            batches: mem::take(&mut self.batches),
+            waiting: mem::take(&mut self.waiting),
+            flushes: mem::take(&mut self.flushes),
+            closes: mem::take(&mut self.closes),
+        }
+    }
+}
+
+/// Those who still wait for something at the producer's end.
+#[must_use]
+pub(crate) struct Left {
+    batches: Vec<OpenBatch>,
+    waiting: Vec<Option<Waiting>>,
+    flushes: BTreeMap<FlushId, Promise<()>>,
+    closes: Vec<Promise<()>>,
+}
+
+impl Left {
+    /// Tells them: not under the lock.
+    pub(crate) fn tell(self, end: End) {
+        for OpenBatch { batch, callbacks } in self.batches {
+            if let Some(batch) = batch {
+                let lost = Outcome::MaybeWritten(DeliveryError::Fatal(Fatal::DriverGone));
+                batch.complete(0..u32::MAX, lost, callbacks);
+            }
+        }
+        for waiting in self.waiting.into_iter().flatten() {
+            quietly(|| waiting.end(Err(end.refusal())));
+        }
+        for promise in self.flushes.into_values().chain(self.closes) {
+            quietly(|| promise.keep(()));
+        }
+    }
+}
+
+/// A name that no broker would take is refused as the brokers would refuse it.
+fn invalid(_: core::InvalidTopic) -> SendError {
+    SendError::Topic(core::wire::ErrorCode::INVALID_TOPIC_EXCEPTION)
+}

@@ -29,7 +29,9 @@ const NEVER: Duration = Duration::from_hours(24 * 365);
 
 impl Clock {
     pub(crate) fn start() -> Self {
-        Self { origin: std::time::Instant::now() }
+        Self {
+            origin: std::time::Instant::now(),
+        }
     }
 
     pub(crate) fn now(&self) -> Instant {
@@ -38,7 +40,10 @@ impl Clock {
 
     /// Looks at both clocks.
     pub(crate) fn moment(&self) -> Moment {
-        Moment { now: self.now(), wall: millis(SystemTime::now()) }
+        Moment {
+            now: self.now(),
+            wall: millis(SystemTime::now()),
+        }
     }
 
     /// Looks at the monotonic clock, and at the wall's only if `last` was long ago.
@@ -46,10 +51,16 @@ impl Clock {
         let now = self.now();
         let passed = now.since(last.now);
         if passed > WALL_HOLDS {
-            *last = Moment { now, wall: millis(SystemTime::now()) };
+            *last = Moment {
+                now,
+                wall: millis(SystemTime::now()),
+            };
             return *last;
         }
-        Moment { now, wall: last.wall + passed.as_millis() as i64 }
+        Moment {
+            now,
+            wall: last.wall + passed.as_millis() as i64,
+        }
     }
 
     /// The same instant for a runtime's timer.
@@ -99,7 +110,10 @@ mod tests {
         last.wall = 7;
         let held = clock.moment_after(&mut last);
         assert!((7..=12).contains(&held.wall));
-        let mut old = Moment { now: Instant::ORIGIN, wall: 7 };
+        let mut old = Moment {
+            now: Instant::ORIGIN,
+            wall: 7,
+        };
         while clock.now().since(Instant::ORIGIN) <= WALL_HOLDS {
             std::hint::spin_loop();
         }

@@ -111,7 +111,12 @@ const NOWHERE: u32 = u32::MAX;
 
 impl Delivery {
     pub(crate) const fn new(batch: Arc<Batch>, index: u32, timestamp: i64) -> Self {
-        Self { batch, timestamp, index, seat: NOWHERE }
+        Self {
+            batch,
+            timestamp,
+            index,
+            seat: NOWHERE,
+        }
     }
 
     /// The record's topic.
@@ -180,7 +185,12 @@ impl fmt::Debug for Delivery {
 
 impl Batch {
     pub(crate) fn new(topic: Arc<str>, partition: i32) -> Self {
-        Self { topic, partition, first: OnceLock::new(), rest: Mutex::default() }
+        Self {
+            topic,
+            partition,
+            first: OnceLock::new(),
+            rest: Mutex::default(),
+        }
     }
 
     /// Gives a range of the records its outcome, wakes who waits for it and calls the users' functions: not under a
@@ -198,14 +208,21 @@ impl Batch {
                 quietly(|| waker.wake_by_ref());
             }
         }
-        for Callback { index, timestamp, call } in calls {
+        for Callback {
+            index,
+            timestamp,
+            call,
+        } in calls
+        {
             let result = self.result(&part, index, timestamp);
             quietly(|| call(result));
         }
     }
 
     fn first_with(&self, index: u32) -> Option<&Part> {
-        self.first.get().filter(|part| part.records.contains(&index))
+        self.first
+            .get()
+            .filter(|part| part.records.contains(&index))
     }
 
     fn part_with<'a>(&'a self, rest: &'a Rest, index: u32) -> Option<&'a Part> {
@@ -213,9 +230,17 @@ impl Batch {
         parts.find(|part| part.records.contains(&index))
     }
 
-    fn result(&self, part: &Part, index: u32, timestamp: i64) -> Result<RecordMetadata, Undelivered> {
+    fn result(
+        &self,
+        part: &Part,
+        index: u32,
+        timestamp: i64,
+    ) -> Result<RecordMetadata, Undelivered> {
         match &part.outcome {
-            Outcome::Written { offset, append_time } => Ok(RecordMetadata {
+            Outcome::Written {
+                offset,
+                append_time,
+            } => Ok(RecordMetadata {
                 topic: Arc::clone(&self.topic),
                 partition: self.partition,
                 offset: offset.map(|first| first + i64::from(index - part.records.start)),
@@ -238,7 +263,8 @@ impl Rest {
             Some(Some((_, old))) if old.will_wake(waker) => None,
             Some(taken) => taken.replace((index, waker.clone())),
             None => {
-                *seat = u32::try_from(self.seats.len()).expect("a batch has fewer records than u32::MAX");
+                *seat = u32::try_from(self.seats.len())
+                    .expect("a batch has fewer records than u32::MAX");
                 self.seats.push(Some((index, waker.clone())));
                 None
             }
@@ -248,7 +274,10 @@ impl Rest {
     /// Takes the wakers of a range of records.
     fn stand_up(&mut self, records: &Range<u32>) -> Vec<Waker> {
         let seats = self.seats.iter_mut();
-        seats.filter_map(|seat| seat.take_if(|(index, _)| records.contains(index))).map(|(_, waker)| waker).collect()
+        seats
+            .filter_map(|seat| seat.take_if(|(index, _)| records.contains(index)))
+            .map(|(_, waker)| waker)
+            .collect()
     }
 }
 
@@ -261,7 +290,10 @@ mod tests {
 
     use super::*;
 
-    const WRITTEN: Outcome = Outcome::Written { offset: Some(100), append_time: None };
+    const WRITTEN: Outcome = Outcome::Written {
+        offset: Some(100),
+        append_time: None,
+    };
 
     fn batch() -> Arc<Batch> {
         Arc::new(Batch::new("t".into(), 3))
@@ -288,22 +320,39 @@ mod tests {
     #[test]
     fn each_record_has_its_own_offset_and_time() {
         let batch = batch();
-        let mut deliveries = [0, 1, 7].map(|i| Delivery::new(Arc::clone(&batch), i, 50 + i64::from(i)));
+        let mut deliveries =
+            [0, 1, 7].map(|i| Delivery::new(Arc::clone(&batch), i, 50 + i64::from(i)));
         batch.complete(0..8, WRITTEN, Vec::new());
         let got = deliveries.each_mut().map(|d| match poll(d, Waker::noop()) {
-            Poll::Ready(Ok(written)) => (written.offset.unwrap(), written.timestamp, written.partition),
+            Poll::Ready(Ok(written)) => (
+                written.offset.unwrap(),
+                written.timestamp,
+                written.partition,
+            ),
             other => panic!("{other:?}"),
         });
         assert_eq!(got, [(100, 50, 3), (101, 51, 3), (107, 57, 3)]);
-        assert!(poll(&mut deliveries[0], Waker::noop()).is_ready(), "asked again, it answers again");
+        assert!(
+            poll(&mut deliveries[0], Waker::noop()).is_ready(),
+            "asked again, it answers again"
+        );
     }
 
     #[test]
     fn the_brokers_time_counts_if_it_says_one() {
         let batch = batch();
         let mut delivery = Delivery::new(Arc::clone(&batch), 0, 50);
-        batch.complete(0..1, Outcome::Written { offset: None, append_time: Some(9) }, Vec::new());
-        let Poll::Ready(Ok(written)) = poll(&mut delivery, Waker::noop()) else { panic!() };
+        batch.complete(
+            0..1,
+            Outcome::Written {
+                offset: None,
+                append_time: Some(9),
+            },
+            Vec::new(),
+        );
+        let Poll::Ready(Ok(written)) = poll(&mut delivery, Waker::noop()) else {
+            panic!()
+        };
         assert_eq!((written.offset, written.timestamp), (None, 9));
     }
 
@@ -321,15 +370,31 @@ mod tests {
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
         assert!(poll(&mut deliveries[0], &waker).is_pending());
         let purged = Undelivered::NotWritten(DeliveryError::Purged);
-        assert_eq!(poll(&mut deliveries[1], &waker), Poll::Ready(Err(purged.clone())));
+        assert_eq!(
+            poll(&mut deliveries[1], &waker),
+            Poll::Ready(Err(purged.clone()))
+        );
         batch.complete(0..1, WRITTEN, Vec::new());
         batch.complete(2..3, WRITTEN, Vec::new());
         // The driver's end comes last and changes nothing that is known.
-        batch.complete(0..u32::MAX, Outcome::MaybeWritten(DeliveryError::Closed), Vec::new());
-        assert!(matches!(poll(&mut deliveries[0], &waker), Poll::Ready(Ok(_))));
+        batch.complete(
+            0..u32::MAX,
+            Outcome::MaybeWritten(DeliveryError::Closed),
+            Vec::new(),
+        );
+        assert!(matches!(
+            poll(&mut deliveries[0], &waker),
+            Poll::Ready(Ok(_))
+        ));
         assert_eq!(poll(&mut deliveries[1], &waker), Poll::Ready(Err(purged)));
-        let Poll::Ready(Ok(written)) = poll(&mut deliveries[2], &waker) else { panic!() };
-        assert_eq!(written.offset, Some(100), "a range's offset is that of its first record");
+        let Poll::Ready(Ok(written)) = poll(&mut deliveries[2], &waker) else {
+            panic!()
+        };
+        assert_eq!(
+            written.offset,
+            Some(100),
+            "a range's offset is that of its first record"
+        );
     }
 
     #[test]
@@ -337,12 +402,18 @@ mod tests {
         let batch = batch();
         let count = Arc::new(Count::default());
         let waker = Waker::from(Arc::clone(&count));
-        let mut deliveries: Vec<_> = (0..10).map(|i| Delivery::new(Arc::clone(&batch), i, 0)).collect();
+        let mut deliveries: Vec<_> = (0..10)
+            .map(|i| Delivery::new(Arc::clone(&batch), i, 0))
+            .collect();
         for delivery in &mut deliveries {
             assert!(poll(delivery, &waker).is_pending());
             assert!(poll(delivery, &waker).is_pending());
         }
-        assert_eq!(batch.rest().seats.len(), 10, "a second poll takes no second seat");
+        assert_eq!(
+            batch.rest().seats.len(),
+            10,
+            "a second poll takes no second seat"
+        );
         batch.complete(0..10, WRITTEN, Vec::new());
         assert_eq!(count.0.load(Ordering::Relaxed), 1);
     }
@@ -372,7 +443,11 @@ mod tests {
                 called.0.fetch_add(1, Ordering::Relaxed);
                 assert_ne!(index, 1, "a user's mistake");
             });
-            Callback { index, timestamp: 0, call }
+            Callback {
+                index,
+                timestamp: 0,
+                call,
+            }
         };
         let mut delivery = Delivery::new(Arc::clone(&batch), 3, 0);
         batch.complete(0..4, WRITTEN, (0..3).map(callback).collect());

@@ -87,7 +87,11 @@ pub trait Stream: Send + Unpin + 'static {
 
     /// Writes as much of the slices, in order, as there is room for. If there is no room the task is woken once there
     /// is.
-    fn poll_write(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>>;
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>>;
 }
 
 /// Something that a runtime was asked to begin. Dropping it gives it up.
@@ -175,7 +179,9 @@ impl<R: Runtime> Driver<R> {
 
     fn attend_links(&mut self, now: Instant) {
         while let Some(slot) = self.agenda.pop() {
-            let Some(Some(link)) = self.links.get_mut(slot) else { continue };
+            let Some(Some(link)) = self.links.get_mut(slot) else {
+                continue;
+            };
             let id = link.id;
             if let Err(why) = link.attend(now, &self.shared, &mut self.input) {
                 self.hang_up(id, now, why);
@@ -207,11 +213,17 @@ impl<R: Runtime> Driver<R> {
             match command {
                 None => break,
                 Some(Command::Resolve { lookup, host, port }) => {
-                    self.lookups.push((lookup, self.runtime.resolve(&host, port)));
+                    self.lookups
+                        .push((lookup, self.runtime.resolve(&host, port)));
                     resolving = true;
                 }
-                Some(Command::Connect { connection, address }) => self.dial(connection, address),
-                Some(Command::Disconnect { connection }) => self.hang_up(connection, now, Disconnect::Requested),
+                Some(Command::Connect {
+                    connection,
+                    address,
+                }) => self.dial(connection, address),
+                Some(Command::Disconnect { connection }) => {
+                    self.hang_up(connection, now, Disconnect::Requested)
+                }
                 Some(_) => (),
             }
         }
@@ -235,12 +247,19 @@ impl<R: Runtime> Driver<R> {
     fn send(&mut self, now: Instant) {
         for _ in 0..REQUESTS {
             let mut state = self.shared.lock();
-            let Some(id) = state.core.poll_link() else { return };
+            let Some(id) = state.core.poll_link() else {
+                return;
+            };
             let request = state.core.poll_transmit(now, id);
             drop(state);
             let Some(request) = request else { continue };
             let Some(link) = link(&mut self.links, id) else {
-                self.shared.lock().core.handle_disconnected(now, id, Disconnect::Closed, Some(request));
+                self.shared.lock().core.handle_disconnected(
+                    now,
+                    id,
+                    Disconnect::Closed,
+                    Some(request),
+                );
                 continue;
             };
             if let Err(why) = link.send(request, now, &self.shared) {
@@ -254,7 +273,10 @@ impl<R: Runtime> Driver<R> {
             return;
         }
         let unsent = self.links[id.slot()].take().and_then(Link::hang_up);
-        self.shared.lock().core.handle_disconnected(now, id, why, unsent);
+        self.shared
+            .lock()
+            .core
+            .handle_disconnected(now, id, why, unsent);
     }
 
     /// Tells what happened. Users' functions run here, with no lock held and with the clocks running on for others.
@@ -263,7 +285,9 @@ impl<R: Runtime> Driver<R> {
             let mut state = self.shared.lock();
             state.turn = None;
             for _ in 0..EVENTS {
-                let Some(event) = state.core.poll_event() else { break };
+                let Some(event) = state.core.poll_event() else {
+                    break;
+                };
                 self.outbox.extend(state.note(now, event));
             }
             drop(state);
@@ -302,7 +326,10 @@ impl<R: Runtime> Driver<R> {
 
 /// The link that is named, unless it is gone.
 fn link<S>(links: &mut [Option<Link<S>>], id: ConnectionId) -> Option<&mut Link<S>> {
-    links.get_mut(id.slot())?.as_mut().filter(|link| link.id == id)
+    links
+        .get_mut(id.slot())?
+        .as_mut()
+        .filter(|link| link.id == id)
 }
 
 impl<R: Runtime> Future for Driver<R> {

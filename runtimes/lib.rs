@@ -56,9 +56,9 @@ mod warning;
 
 pub use delivery::{Delivery, RecordMetadata, Undelivered};
 pub use ottla_core::{
-    Acks, Cause, Config, ConfigBuilder, ConfigError, DeliveryError, Disconnect, Fatal, HostPort, InvalidTopic, Metrics,
-    PartitionInfo, PropertiesError, ProtocolError, ResolveError, SendError, SequenceGap, WaitedFor, parse_properties,
-    partition_for_key, wire::ErrorCode,
+    Acks, Cause, Config, ConfigBuilder, ConfigError, DeliveryError, Disconnect, Fatal, HostPort,
+    InvalidTopic, Metrics, PartitionInfo, PropertiesError, ProtocolError, ResolveError, SendError,
+    SequenceGap, WaitedFor, parse_properties, partition_for_key, wire::ErrorCode,
 };
 pub use producer::{Producer, SendAllError};
 pub use record::{Header, Record, Timestamp, Topic, TopicRef};

@@ -39,17 +39,35 @@ enum Phase<S> {
 
 impl<S: Stream> Link<S> {
     pub(crate) fn dial(id: ConnectionId, connecting: Pending<S>, ready: &Arc<Ready>) -> Self {
-        let bell = Arc::new(Bell { slot: id.slot(), rung: AtomicBool::new(false), ready: Arc::clone(ready) });
+        let bell = Arc::new(Bell {
+            slot: id.slot(),
+            rung: AtomicBool::new(false),
+            ready: Arc::clone(ready),
+        });
         let waker = Waker::from(Arc::clone(&bell));
-        Self { id, phase: Phase::Connecting(connecting), unsent: None, bell, waker }
+        Self {
+            id,
+            phase: Phase::Connecting(connecting),
+            unsent: None,
+            bell,
+            waker,
+        }
     }
 
     /// Does whatever can be done without waiting; `Err` says why the link is over.
-    pub(crate) fn attend(&mut self, now: Instant, shared: &Shared, input: &mut [u8]) -> Result<(), Disconnect> {
+    pub(crate) fn attend(
+        &mut self,
+        now: Instant,
+        shared: &Shared,
+        input: &mut [u8],
+    ) -> Result<(), Disconnect> {
         // Not a plain store: it has to see what came before the ring that it takes back.
         self.bell.rung.swap(false, Ordering::AcqRel);
         if let Phase::Connecting(connecting) = &mut self.phase {
-            match connecting.as_mut().poll(&mut Context::from_waker(&self.waker)) {
+            match connecting
+                .as_mut()
+                .poll(&mut Context::from_waker(&self.waker))
+            {
                 Poll::Pending => return Ok(()),
                 Poll::Ready(Err(error)) => return Err(disconnect(&error)),
                 Poll::Ready(Ok(stream)) => self.phase = Phase::Up(stream),
@@ -61,7 +79,12 @@ impl<S: Stream> Link<S> {
     }
 
     /// Begins to write a request.
-    pub(crate) fn send(&mut self, mut request: Transmit, now: Instant, shared: &Shared) -> Result<(), Disconnect> {
+    pub(crate) fn send(
+        &mut self,
+        mut request: Transmit,
+        now: Instant,
+        shared: &Shared,
+    ) -> Result<(), Disconnect> {
         request.prepare();
         self.unsent = Some(request);
         self.write(now, shared)
@@ -79,8 +102,12 @@ impl<S: Stream> Link<S> {
         let cx = &mut Context::from_waker(&self.waker);
         while let Some(request) = &mut self.unsent {
             let mut bytes = request.slices();
-            let slices: [_; SLICES] = array::from_fn(|_| IoSlice::new(bytes.next().unwrap_or_default()));
-            let filled = slices.iter().position(|slice| slice.is_empty()).unwrap_or(SLICES);
+            let slices: [_; SLICES] =
+                array::from_fn(|_| IoSlice::new(bytes.next().unwrap_or_default()));
+            let filled = slices
+                .iter()
+                .position(|slice| slice.is_empty())
+                .unwrap_or(SLICES);
             let written = stream.poll_write(cx, &slices[..filled]);
             drop(bytes);
             match written {
@@ -107,7 +134,12 @@ impl<S: Stream> Link<S> {
             match stream.poll_read(cx, input) {
                 Poll::Pending => return Ok(()),
                 Poll::Ready(Ok(0)) => return Err(Disconnect::Closed),
-                Poll::Ready(Ok(read)) => shared.lock().core.handle_input(now, self.id, &input[..read]),
+                Poll::Ready(Ok(read)) => {
+                    shared
+                        .lock()
+                        .core
+                        .handle_input(now, self.id, &input[..read])
+                }
                 Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => (),
                 Poll::Ready(Err(error)) => return Err(disconnect(&error)),
             }
@@ -176,9 +208,10 @@ fn disconnect(error: &io::Error) -> Disconnect {
     use io::ErrorKind as Kind;
     match error.kind() {
         Kind::ConnectionRefused => Disconnect::Refused,
-        Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::AddrNotAvailable | Kind::TimedOut => {
-            Disconnect::Unreachable
-        }
+        Kind::HostUnreachable
+        | Kind::NetworkUnreachable
+        | Kind::AddrNotAvailable
+        | Kind::TimedOut => Disconnect::Unreachable,
         Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe => Disconnect::Reset,
         Kind::UnexpectedEof | Kind::WriteZero => Disconnect::Closed,
         _ => Disconnect::Other(error.raw_os_error().unwrap_or(0)),
@@ -189,7 +222,9 @@ fn disconnect(error: &io::Error) -> Disconnect {
 pub(crate) fn unresolved(error: &io::Error) -> ResolveError {
     // The standard library gives getaddrinfo's verdict as text only: EAI_NONAME and EAI_NODATA on Linux and macOS.
     let text = error.to_string();
-    let unknown = ["not known", "No address", "nodename nor servname"].iter().any(|verdict| text.contains(verdict));
+    let unknown = ["not known", "No address", "nodename nor servname"]
+        .iter()
+        .any(|verdict| text.contains(verdict));
     match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::InvalidInput => ResolveError::NotFound,
         _ if unknown => ResolveError::NotFound,

@@ -20,8 +20,16 @@ use crate::{
 
 /// One thing to tell.
 pub(crate) enum Note {
-    Completed { batch: Arc<Batch>, records: Range<u32>, outcome: Outcome, callbacks: Vec<Callback> },
-    WaitEnded { waiting: Waiting, admission: Admission },
+    Completed {
+        batch: Arc<Batch>,
+        records: Range<u32>,
+        outcome: Outcome,
+        callbacks: Vec<Callback>,
+    },
+    WaitEnded {
+        waiting: Waiting,
+        admission: Admission,
+    },
     Flushed(Promise<()>),
     Warning(Warning),
     Closed(Option<Fatal>),
@@ -31,7 +39,12 @@ impl Note {
     /// Tells it. User code runs here: wakers, callbacks, the hook for warnings; no lock is held, no panic leaves.
     pub(crate) fn tell(self, shared: &Shared, on_warning: &mut OnWarning) {
         match self {
-            Self::Completed { batch, records, outcome, callbacks } => {
+            Self::Completed {
+                batch,
+                records,
+                outcome,
+                callbacks,
+            } => {
                 quietly(|| batch.complete(records, outcome, callbacks));
             }
             Self::WaitEnded { waiting, admission } => quietly(|| waiting.end(admission)),
@@ -48,21 +61,36 @@ impl State {
     /// the queue, whatever the caller's executor does.
     pub(crate) fn note(&mut self, now: Instant, event: Event) -> Option<Note> {
         match event {
-            Event::Completed { batch, records, outcome, last, .. } => {
+            Event::Completed {
+                batch,
+                records,
+                outcome,
+                last,
+                ..
+            } => {
                 let (batch, callbacks) = self.completed(batch, &records, last)?;
-                Some(Note::Completed { batch, records, outcome, callbacks })
+                Some(Note::Completed {
+                    batch,
+                    records,
+                    outcome,
+                    callbacks,
+                })
             }
             Event::Admitted(waiter) => {
                 let mut waiting = self.take_waiting(waiter)?;
                 let admission = match &waiting.record {
-                    Some(record) => record.lend(|record| self.send_waited(now, waiter, record, &mut waiting.call)),
+                    Some(record) => record
+                        .lend(|record| self.send_waited(now, waiter, record, &mut waiting.call)),
                     None => Ok(None),
                 };
                 Some(Note::WaitEnded { waiting, admission })
             }
             Event::WaitFailed(waiter, error) => {
                 let waiting = self.take_waiting(waiter)?;
-                Some(Note::WaitEnded { waiting, admission: Err(error) })
+                Some(Note::WaitEnded {
+                    waiting,
+                    admission: Err(error),
+                })
             }
             Event::Flushed(flush) => self.flushes.remove(&flush).map(Note::Flushed),
             Event::Warning(warning) => Some(Note::Warning(Warning::named(warning, &self.topics))),
@@ -79,17 +107,28 @@ impl State {
         call: &mut Option<Call>,
     ) -> Admission {
         let ticket = self.core.send_waited(now, waiter, record)?;
-        let accepted = Accepted { ticket, topic: record.topic, timestamp: record.timestamp };
+        let accepted = Accepted {
+            ticket,
+            topic: record.topic,
+            timestamp: record.timestamp,
+        };
         Ok(self.receipt(accepted, call))
     }
 
-    fn completed(&mut self, id: BatchId, records: &Range<u32>, last: bool) -> Option<(Arc<Batch>, Vec<Callback>)> {
+    fn completed(
+        &mut self,
+        id: BatchId,
+        records: &Range<u32>,
+        last: bool,
+    ) -> Option<(Arc<Batch>, Vec<Callback>)> {
         let open = self.batches.get_mut(id.slot())?;
         if last {
             return Some((open.batch.take()?, mem::take(&mut open.callbacks)));
         }
         let batch = open.batch.clone()?;
-        let callbacks = open.callbacks.extract_if(.., |c| records.contains(&c.index));
+        let callbacks = open
+            .callbacks
+            .extract_if(.., |c| records.contains(&c.index));
         Some((batch, callbacks.collect()))
     }
 }

@@ -48,7 +48,9 @@ const GROUP_BYTES: usize = 64 << 10;
 
 impl Producer {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { handle: Arc::new(Handle { shared }) }
+        Self {
+            handle: Arc::new(Handle { shared }),
+        }
     }
 
     /// Sends a record, waiting for room in `buffer.memory` and for the topic's metadata, at most `max.block.ms`.
@@ -154,7 +156,10 @@ impl Producer {
     }
 
     /// The partitions of a topic and their leaders, waiting for them at most `max.block.ms`.
-    pub async fn partitions_for(&self, topic: impl Into<TopicRef<'_>>) -> Result<Vec<PartitionInfo>, SendError> {
+    pub async fn partitions_for(
+        &self,
+        topic: impl Into<TopicRef<'_>>,
+    ) -> Result<Vec<PartitionInfo>, SendError> {
         let topic = topic.into();
         loop {
             let wait = {
@@ -226,7 +231,11 @@ impl Producer {
         }
     }
 
-    fn send_group(&self, records: &[Record<'_>], deliveries: &mut Vec<Delivery>) -> Result<(), SendError> {
+    fn send_group(
+        &self,
+        records: &[Record<'_>],
+        deliveries: &mut Vec<Delivery>,
+    ) -> Result<(), SendError> {
         deliveries.reserve(records.len());
         let mut state = self.shared().lock();
         for record in records {
@@ -237,7 +246,10 @@ impl Producer {
     }
 
     fn in_line(&self, wait: Wait) -> InLine<'_> {
-        InLine { shared: self.shared(), wait: Some(wait) }
+        InLine {
+            shared: self.shared(),
+            wait: Some(wait),
+        }
     }
 }
 
@@ -301,7 +313,9 @@ impl Drop for Handle {
 impl fmt::Debug for Producer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let client_id = self.config().client_id();
-        f.debug_struct("Producer").field("client_id", &client_id).finish_non_exhaustive()
+        f.debug_struct("Producer")
+            .field("client_id", &client_id)
+            .finish_non_exhaustive()
     }
 }
 

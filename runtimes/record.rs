@@ -81,7 +81,10 @@ impl<'a> Record<'a> {
 
     /// Adds a header after those there are. Names may repeat; `None` is a null value.
     pub fn header<V: AsRef<[u8]> + ?Sized>(mut self, name: &'a str, value: Option<&'a V>) -> Self {
-        self.headers.to_mut().push(Header { name, value: value.map(AsRef::as_ref) });
+        self.headers.to_mut().push(Header {
+            name,
+            value: value.map(AsRef::as_ref),
+        });
         self
     }
 
@@ -169,14 +172,20 @@ impl OwnedRecord {
             timestamp: record.timestamp,
             key: copy(record.key),
             value: copy(record.value),
-            headers: (record.headers.iter()).map(|h| (Box::from(h.name), copy(h.value))).collect(),
+            headers: (record.headers.iter())
+                .map(|h| (Box::from(h.name), copy(h.value)))
+                .collect(),
         }
     }
 
     /// Lends the record in the core's form.
     pub(crate) fn lend<T>(&self, to: impl FnOnce(&core::Record<'_>) -> T) -> T {
-        let headers: Vec<_> =
-            (self.headers.iter()).map(|(name, value)| Header { name, value: value.as_deref() }).collect();
+        let headers: Vec<_> = (self.headers.iter())
+            .map(|(name, value)| Header {
+                name,
+                value: value.as_deref(),
+            })
+            .collect();
         to(&core::Record {
             topic: self.topic,
             partition: self.partition,

@@ -50,7 +50,10 @@ impl Error for StartError {}
 impl Setup {
     /// A setup with nothing but a configuration.
     pub fn new(config: Config) -> Self {
-        Self { config, on_warning: Box::new(|_| ()) }
+        Self {
+            config,
+            on_warning: Box::new(|_| ()),
+        }
     }
 
     /// Calls `hook` with everything an operator may want to see: a broker that refuses connections, for example.
@@ -87,6 +90,8 @@ impl From<Config> for Setup {
 
 impl fmt::Debug for Setup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Setup").field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("Setup")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
     }
 }

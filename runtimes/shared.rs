@@ -38,13 +38,20 @@ pub(crate) struct Asleep {
 
 impl Shared {
     pub(crate) fn new(core: ProducerCore, config: Config, clock: Clock, number: u32) -> Self {
-        Self { state: Mutex::new(State::new(core, clock, number)), clock, config }
+        Self {
+            state: Mutex::new(State::new(core, clock, number)),
+            clock,
+            config,
+        }
     }
 
     pub(crate) fn lock(&self) -> Locked<'_> {
         let unwinding = thread::panicking();
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        Locked { state: Some(state), unwinding }
+        Locked {
+            state: Some(state),
+            unwinding,
+        }
     }
 
     /// Gives up waiting, unless the wait has ended.
@@ -67,7 +74,10 @@ impl Shared {
 
 impl Asleep {
     pub(crate) const fn not() -> Self {
-        Self { until: Instant::ORIGIN, waker: None }
+        Self {
+            until: Instant::ORIGIN,
+            waker: None,
+        }
     }
 }
 
@@ -105,7 +115,11 @@ impl State {
         if self.driver.until == Instant::ORIGIN {
             return None;
         }
-        let earlier = || self.core.poll_timeout().is_some_and(|due| due < self.driver.until);
+        let earlier = || {
+            self.core
+                .poll_timeout()
+                .is_some_and(|due| due < self.driver.until)
+        };
         if self.end.is_none() && !earlier() {
             return None;
         }

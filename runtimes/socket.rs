@@ -11,7 +11,11 @@ use socket2::{Domain, Protocol, Socket, Type};
 /// A non-blocking socket for a connection to `address`, not yet connected: without Nagle's delay, with keep-alive as
 /// in Java's client, and with the buffers that the settings ask for.
 pub(crate) fn open(address: SocketAddr, config: &Config) -> io::Result<TcpStream> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     socket.set_nonblocking(true)?;
     socket.set_tcp_nodelay(true)?;
     socket.set_keepalive(true)?;

@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, mem, sync::Arc, time::Duration};
 
 use ottla_core::{
-    self as core, DeliveryError, Fatal, FlushId, Instant, Outcome, ProducerCore, SendError, Ticket, Waiter,
+    self as core, DeliveryError, Fatal, FlushId, Instant, Outcome, ProducerCore, SendError, Ticket,
+    Waiter,
 };
 
 use crate::{
@@ -106,7 +107,11 @@ impl State {
     }
 
     /// The core's handle for a topic, unless the producer has ended.
-    pub(crate) fn topic(&mut self, now: Instant, topic: TopicRef<'_>) -> Result<core::Topic, SendError> {
+    pub(crate) fn topic(
+        &mut self,
+        now: Instant,
+        topic: TopicRef<'_>,
+    ) -> Result<core::Topic, SendError> {
         if let Some(end) = self.end {
             return Err(end.refusal());
         }
@@ -121,7 +126,10 @@ impl State {
     pub(crate) fn handle(&mut self, name: &str) -> Result<Topic, core::InvalidTopic> {
         let now = self.moment().now;
         let id = self.topic_named(now, name)?;
-        Ok(Topic { id, producer: self.number })
+        Ok(Topic {
+            id,
+            producer: self.number,
+        })
     }
 
     fn topic_named(&mut self, now: Instant, name: &str) -> Result<core::Topic, core::InvalidTopic> {
@@ -138,14 +146,22 @@ impl State {
         let topic = self.topic(now, record.topic)?;
         let record = record.resolved(topic, wall);
         let ticket = self.core.send(now, &record)?;
-        Ok(Accepted { ticket, topic, timestamp: record.timestamp })
+        Ok(Accepted {
+            ticket,
+            topic,
+            timestamp: record.timestamp,
+        })
     }
 
     /// Queues a copy of a record that was refused for want of room or of its topic; the driver sends it when its turn
     /// comes.
     ///
     /// Takes `call` only if the record waits, so that the lock is never held where a user's function is dropped.
-    pub(crate) fn wait(&mut self, record: &Record<'_>, call: &mut Option<Call>) -> Result<Wait, SendError> {
+    pub(crate) fn wait(
+        &mut self,
+        record: &Record<'_>,
+        call: &mut Option<Call>,
+    ) -> Result<Wait, SendError> {
         let Moment { now, wall } = self.moment();
         let topic = self.topic(now, record.topic)?;
         let record = record.resolved(topic, wall);
@@ -166,7 +182,12 @@ impl State {
         if slot >= self.waiting.len() {
             self.waiting.resize_with(slot + 1, || None);
         }
-        self.waiting[slot] = Some(Waiting { waiter, record, call, promise });
+        self.waiting[slot] = Some(Waiting {
+            waiter,
+            record,
+            call,
+            promise,
+        });
         Wait { waiter, answer }
     }
 
@@ -179,24 +200,38 @@ impl State {
     }
 
     pub(crate) fn take_waiting(&mut self, waiter: Waiter) -> Option<Waiting> {
-        self.waiting.get_mut(waiter.slot())?.take_if(|w| w.waiter == waiter)
+        self.waiting
+            .get_mut(waiter.slot())?
+            .take_if(|w| w.waiter == waiter)
     }
 
     /// The delivery of an accepted record.
     pub(crate) fn delivery(&mut self, accepted: Accepted) -> Delivery {
         let open = self.open_batch(&accepted);
         let batch = open.batch.as_ref().expect("open_batch has put it there");
-        Delivery::new(Arc::clone(batch), accepted.ticket.index(), accepted.timestamp)
+        Delivery::new(
+            Arc::clone(batch),
+            accepted.ticket.index(),
+            accepted.timestamp,
+        )
     }
 
     /// Keeps the function that an accepted record's outcome goes to.
     pub(crate) fn call_back(&mut self, accepted: Accepted, call: Call) {
         let (index, timestamp) = (accepted.ticket.index(), accepted.timestamp);
-        self.open_batch(&accepted).callbacks.push(Callback { index, timestamp, call });
+        self.open_batch(&accepted).callbacks.push(Callback {
+            index,
+            timestamp,
+            call,
+        });
     }
 
     /// Takes the callback if there is one; else gives a delivery.
-    pub(crate) fn receipt(&mut self, accepted: Accepted, call: &mut Option<Call>) -> Option<Delivery> {
+    pub(crate) fn receipt(
+        &mut self,
+        accepted: Accepted,
+        call: &mut Option<Call>,
+    ) -> Option<Delivery> {
         match call.take() {
             Some(call) => {
                 self.call_back(accepted, call);

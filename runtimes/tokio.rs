@@ -66,7 +66,9 @@ impl Runtime for Tokio {
 
     fn poll_sleep(&mut self, cx: &mut Context<'_>, until: Instant) -> Poll<()> {
         let until = until.into();
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(until)));
+        let sleep = self
+            .sleep
+            .get_or_insert_with(|| Box::pin(sleep_until(until)));
         if sleep.deadline() != until {
             sleep.as_mut().reset(until);
         }
@@ -81,7 +83,11 @@ impl Stream for TcpStream {
         Poll::Ready(Ok(buffer.filled().len()))
     }
 
-    fn poll_write(&mut self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         AsyncWrite::poll_write_vectored(Pin::new(self), cx, slices)
     }
 }

@@ -34,7 +34,10 @@ impl Warning {
         match warning {
             core::Warning::Broker(cause) => Self::Broker(cause),
             core::Warning::TopicRecreated(topic) => Self::TopicRecreated { topic: name(topic) },
-            core::Warning::SequenceGap { topic, partition } => Self::SequenceGap { topic: name(topic), partition },
+            core::Warning::SequenceGap { topic, partition } => Self::SequenceGap {
+                topic: name(topic),
+                partition,
+            },
             other => Self::Other(other),
         }
     }
@@ -44,9 +47,14 @@ impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Broker(cause) => cause.fmt(f),
-            Self::TopicRecreated { topic } => write!(f, "topic {topic} was deleted and created again"),
+            Self::TopicRecreated { topic } => {
+                write!(f, "topic {topic} was deleted and created again")
+            }
             Self::SequenceGap { topic, partition } => {
-                write!(f, "the broker of {topic}-{partition} no longer has what it acknowledged")
+                write!(
+                    f,
+                    "the broker of {topic}-{partition} no longer has what it acknowledged"
+                )
             }
             Self::Other(warning) => fmt::Debug::fmt(warning, f),
         }

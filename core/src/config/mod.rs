@@ -125,6 +125,22 @@ impl Config {
         self.checksum
     }
 
+    /// The same settings with another function for checksums, such as an adapter's that uses the processor's instructions.
+    #[must_use]
+    pub fn with_checksum(mut self, checksum: Checksum) -> Self {
+        self.checksum = checksum;
+        self
+    }
+
+    /// The same settings under another [`client.id`](Self::client_id), such as the one that an adapter makes up if none was
+    /// set. What Kafka's protocol can't carry is cut off.
+    #[must_use]
+    pub fn with_client_id(mut self, client_id: &str) -> Self {
+        let len = client_id.floor_char_boundary(i16::MAX as usize);
+        self.client_id = client_id[..len].into();
+        self
+    }
+
     /// The setting whose value switched idempotence off, if neither that nor idempotence itself was asked for explicitly:
     /// `acks` or `retries`.
     pub fn idempotence_disabled_by(&self) -> Option<&'static str> {

@@ -3,6 +3,7 @@
 //! These tests run only where `OTTLA_KAFKA_LIBS` names the folder with Kafka's jars: `tests/run` sees to that.
 
 mod broker;
+mod command_line;
 mod consumer;
 mod control;
 mod delivery;
@@ -10,13 +11,13 @@ mod java;
 mod ledger;
 mod peers;
 mod process;
+mod produce;
 mod workload;
 
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
-use broker::Kafka;
 use java::Java;
 
 fn main() -> ExitCode {
@@ -42,13 +43,24 @@ fn trials(java: &Java) -> Vec<Trial> {
         trial("control_arrives", |java| {
             delivery::arrive(java, 5_000, control::produce)
         }),
-        trial("control_survives_a_kill", |java| {
-            delivery::survive_a_kill(java, 20_000, control::produce)
+        trial("ottla_arrives", |java| {
+            delivery::arrive(java, 100_000, produce::produce)
         }),
-        trial("control_peers_are_at_home", |java| {
-            let kafka = Kafka::start(java, 1)?;
-            peers::kcat_is_at_home(&kafka.bootstrap_servers())?;
-            peers::java_is_at_home(java, &kafka.bootstrap_servers())
+        trial("ottla_survives_a_kill", |java| {
+            delivery::survive_a_kill(java, 100_000, produce::produce)
+        }),
+        trial("ottla_produce_delivers_a_file", command_line::produce),
+        trial("kcat_is_at_home_in_the_embedded_cluster", |_| {
+            let cluster = embedded()?;
+            peers::kcat_is_at_home(&cluster.bootstrap_servers())
+        }),
+        trial("java_is_at_home_in_the_embedded_cluster", |java| {
+            let cluster = embedded()?;
+            peers::java_is_at_home(java, &cluster.bootstrap_servers())
         }),
     ]
+}
+
+fn embedded() -> Result<ottla_sim::Cluster, String> {
+    ottla_sim::Cluster::start(1).map_err(|e| e.to_string())
 }

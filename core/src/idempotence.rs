@@ -351,6 +351,11 @@ impl Sequences {
         self.unresolved.iter().any(|u| u.batch == batch)
     }
 
+    /// The sequence can't go on under its epoch.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.faulted
+    }
+
     /// A batch is on the way.
     pub(crate) fn is_in_flight(&self, batch: u32) -> bool {
         self.unresolved

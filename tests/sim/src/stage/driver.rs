@@ -164,7 +164,7 @@ impl Stage {
             format_args!("link to {} ends: {why:?}", link.broker),
         );
         let path = self.network.path(link.broker);
-        if !path.loses_requests {
+        if !link.is_deaf && !path.loses_requests {
             let at = link.busy_to.max(self.now + path.latency);
             self.network.schedule(
                 at,
@@ -347,7 +347,8 @@ impl Stage {
         let path = self.network.path(broker);
         let is_silent = path.answers_left == Some(0);
         let at = self.now + path.latency;
-        if let Some(link) = self.network.links.get(&connection).filter(|_| !is_silent) {
+        let link = self.network.links.get(&connection);
+        if let Some(link) = link.filter(|link| !link.is_mute && !is_silent) {
             let at = link.busy_from.max(at);
             self.network.schedule(at, Delivery::Closed { connection });
         }

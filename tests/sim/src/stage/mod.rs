@@ -381,6 +381,11 @@ impl Stage {
         self.outcomes.unsettled().collect()
     }
 
+    /// How many records were sent.
+    pub fn count(&self) -> usize {
+        self.outcomes.all().count()
+    }
+
     /// The warnings so far.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings

@@ -431,7 +431,7 @@ fn a_broker_that_refuses_is_named<A: Adapter>() {
     let address = "127.0.0.1:1";
     let mut settings = Config::builder();
     settings
-        .bootstrap_servers(&address.to_string())
+        .bootstrap_servers(address)
         .max_block(Duration::from_millis(1_500));
     let (warn, warnings) = mpsc::channel();
     let setup = Setup::new(settings.build().unwrap()).on_warning(move |warning| {
@@ -892,17 +892,17 @@ fn h137_what_arrived_during_a_pause_counts() {
             .enable_all()
             .build()
             .unwrap();
-        let delivery = runtime.block_on(async {
+        let mut delivery = None;
+        runtime.block_on(async {
             let producer = ottla::tokio::start(settings.build().unwrap()).unwrap();
-            let delivery = producer.send(to_t("v")).await.unwrap();
+            delivery = Some(producer.send(to_t("v")).await.unwrap());
             while cluster.with_model(|model| model.high_watermark("t", 0)) == 0 {
                 tokio::task::yield_now().await;
             }
-            delivery
         });
         // A process that is stopped: the answer comes meanwhile, and every timer runs out.
         thread::sleep(4 * answered_in);
-        assert_eq!(runtime.block_on(delivery).unwrap().offset, Some(0));
+        assert_eq!(runtime.block_on(delivery.unwrap()).unwrap().offset, Some(0));
     });
 }
 

@@ -13,7 +13,7 @@ use std::{
 use ottla_core::{ConnectionId, Disconnect, Instant, ResolveError, Transmit};
 
 use crate::{
-    driver::{Pending, Stream},
+    runtime::{Pending, Stream},
     shared::Shared,
 };
 

@@ -46,6 +46,7 @@ mod outbox;
 mod producer;
 mod record;
 mod reply;
+mod runtime;
 mod setup;
 mod shared;
 #[cfg(feature = "tokio")]

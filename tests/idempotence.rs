@@ -653,6 +653,31 @@ fn h034_a_newer_epoch_of_somebody_else_means_a_new_id() {
 }
 
 #[test]
+fn h034_a_leader_that_took_a_batch_of_the_old_id_has_taken_nothing_of_the_new_one() {
+    let mut stage = warm(SINGLES);
+    let on_first = || On::produce("letters", 0);
+    stage
+        .model
+        .inject(on_first(), Fault::Refuse(code::NOT_ENOUGH_REPLICAS));
+    stage.send("letters", 0, None, b"again after the id has changed");
+    stage.model.inject(
+        On::produce("letters", 1),
+        Fault::Refuse(code::INVALID_PRODUCER_EPOCH),
+    );
+    stage.send("letters", 1, None, b"costs the id");
+    stage.run_for(Duration::from_millis(50));
+    stage.model.inject(on_first(), Fault::Pass);
+    stage
+        .model
+        .inject(on_first(), Fault::Refuse(code::NOT_ENOUGH_REPLICAS));
+    send(&mut stage, 3);
+    stage.run_to_idle();
+
+    assert_eq!(stage.written().len(), 6);
+    stage.check(); // in order: nothing was pipelined behind the batch that was refused
+}
+
+#[test]
 fn h035_acknowledged_data_that_an_unclean_election_lost_is_told_once() {
     let mut stage = warm(SINGLES);
     send(&mut stage, 4);

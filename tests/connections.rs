@@ -572,6 +572,18 @@ fn h096_the_back_off_begins_anew_once_a_link_was_ready() {
 }
 
 #[test]
+fn h139_without_acknowledgements_a_close_ends_with_the_last_write() {
+    let mut stage = warm(&[("acks", "0")]);
+    send(&mut stage, 5);
+    let start = stage.now();
+    stage.close(Duration::from_secs(10));
+    stage.run_until(|stage| stage.closed().is_some());
+    assert!(stage.now() - start < Duration::from_millis(10));
+    assert_eq!(stage.written().len(), 6);
+    stage.check();
+}
+
+#[test]
 fn h151_seeds_that_do_not_resolve_at_first_are_tried_again() {
     let mut stage = Stage::new(1, &[("max.block.ms", "10000")]);
     stage.set_lookup("broker-1", Lookup::Failed(ResolveError::Failed));

@@ -179,6 +179,37 @@ fn h019_a_head_with_an_unknown_attempt_ends_as_maybe_written() {
 }
 
 #[test]
+fn h019_java_s_way_is_a_setting_and_what_was_unknown_stays_unknown() {
+    let java = ("sequence.gap.policy", "resend");
+    for finds_a_leader in [true, false] {
+        let mut stage = warm(&[SINGLES, &[java]].concat());
+        stage
+            .model
+            .inject(On::produce("letters", 0), Fault::AppendThenDisconnect);
+        stage.model.inject(
+            On::produce("letters", 0),
+            Fault::Refuse(code::OUT_OF_ORDER_SEQUENCE_NUMBER),
+        );
+        let unknown = stage.send("letters", 0, None, b"unknown");
+        stage.run_until(|stage| stage.core().metrics().epoch_bumps == 1);
+        if !finds_a_leader {
+            stage.model.stop_broker(1);
+            stage.cut(1);
+            (2..=3).for_each(|broker| stage.stop_broker(broker));
+        }
+        stage.run_until(|stage| stage.unsettled().is_empty());
+
+        match stage.outcome(unknown) {
+            Some(Fate::Written { .. }) if finds_a_leader => {
+                assert_eq!(stage.log("letters", 0), ["first", "unknown", "unknown"]);
+            }
+            Some(Fate::MaybeWritten(_)) if !finds_a_leader => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
 fn h020_a_bump_restarts_every_partition_at_zero() {
     let mut stage = Stage::new(3, SINGLES);
     stage.model.create_topic("letters", 50);

@@ -142,13 +142,15 @@ impl Cli {
 
 /// What clap says before it shows the usage, on one line.
 fn first_words(error: &str) -> String {
-    let said = error.split("\n\nUsage:").next().unwrap_or(error);
-    let said = said
-        .split("\n\nFor more information")
-        .next()
-        .unwrap_or(said);
-    let words: Vec<&str> = said.split_whitespace().collect();
-    words.join(" ").trim_start_matches("error: ").to_owned()
+    let said = error.split("\n\n").take_while(|said| {
+        !["Usage:", "For more information"]
+            .iter()
+            .any(|start| said.starts_with(start))
+    });
+    let lines: Vec<String> = said
+        .map(|said| said.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    lines.join("; ").trim_start_matches("error: ").to_owned()
 }
 
 fn pair(text: &str) -> Result<Pair, String> {

@@ -51,7 +51,8 @@ pub(crate) struct Produce {
     pub(crate) key_separator: Option<String>,
 
     /// The partition for all records; otherwise the key chooses, as with Java's producer
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..),
+        allow_negative_numbers = true)]
     pub(crate) partition: Option<i32>,
 
     /// A header for all records; may be repeated

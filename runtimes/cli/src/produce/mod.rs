@@ -1,5 +1,6 @@
 //! `ottla produce`: lines in, records out, and a report of what was written where.
 
+mod digest;
 mod input;
 mod ledger;
 mod lines;

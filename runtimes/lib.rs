@@ -32,8 +32,9 @@
 //!
 //! # Features
 //!
-//! `tokio` (on by default): the adapter for tokio, `ottla::tokio::start`. An adapter for another loop needs none of them:
-//! see [`driver`].
+//! - `tokio` (on by default): the adapter for tokio, `ottla::tokio::start`. An adapter for another loop needs no feature:
+//!   see [`driver`].
+//! - `tracing`: the core's decisions as events of the `tracing` crate.
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -45,6 +46,7 @@ mod outbox;
 mod producer;
 mod record;
 mod reply;
+mod runtime;
 mod setup;
 mod shared;
 #[cfg(feature = "tokio")]
@@ -64,3 +66,8 @@ pub use producer::{Producer, SendAllError};
 pub use record::{Header, Record, Timestamp, Topic, TopicRef};
 pub use setup::{Setup, StartError};
 pub use warning::Warning;
+
+/// The page that a newcomer sees first: its example has to compile.
+#[cfg(all(doctest, feature = "tokio"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

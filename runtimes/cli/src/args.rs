@@ -38,7 +38,8 @@ pub(crate) struct Produce {
     #[arg(long, value_name = "TOPIC", default_value = "ottla")]
     pub(crate) topic: String,
 
-    /// A setting of Kafka's producer, such as linger.ms=20; may be repeated, and beats --config
+    /// A setting of Kafka's producer, such as linger.ms=20; may be repeated, and beats --config. Unlike in Java,
+    /// max.block.ms is 10000 if it is not set
     #[arg(short = 'X', value_name = "NAME=VALUE", value_parser = pair)]
     pub(crate) settings: Vec<Pair>,
 
@@ -105,7 +106,7 @@ Examples:
   ottla produce README.md                          to the embedded cluster, read back and compared
   ottla produce --bootstrap-server k1:9092,k2:9092 --topic letters *.txt
   journalctl -f | ottla produce --bootstrap-server localhost:9092 --topic journal
-  ottla produce --key-separator : --header source=passwd -X acks=1 /etc/passwd
+  ottla produce --key-separator : --header source=passwd -X linger.ms=20 /etc/passwd
   ottla produce --config producer.properties --json - < lines
 
 Exit codes:

@@ -250,7 +250,8 @@ impl ProducerCore {
     #[must_use]
     pub fn poll_event(&mut self) -> Option<Event> {
         let Some(event) = self.events.pop_front() else {
-            self.update_deadline();
+            // What verbs and the drain itself asked for is pursued now, lest the new deadline forget it.
+            self.settle();
             return None;
         };
         match &event {

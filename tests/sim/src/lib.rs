@@ -4,6 +4,7 @@
 //!   Kafka 4.3 does about versions, leaders, epochs, sequences, sizes and checksums, and does what a test tells it behind the
 //!   producer's back: moves leaders, loses records, and lets planned [`Fault`]s strike.
 //! - [`Cluster`] serves a model over TCP.
+//! - [`Stage`] puts a model and a producer's core on a stage: links between them, and a clock that only the test moves.
 //!
 //! # The loop around a model
 //!
@@ -48,6 +49,8 @@
 pub mod code;
 mod model;
 mod server;
+mod stage;
 
 pub use model::{Answer, Api, Fault, LogRecord, Model, On, Produced};
 pub use server::{Builder, Cluster};
+pub use stage::{Cut, Dial, Fate, Lookup, Sent, Stage};

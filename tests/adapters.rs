@@ -31,6 +31,18 @@ macro_rules! scenarios {
             $(#[test] fn $name() { within_a_minute(super::$name::<Tokio>); })*
         }
 
+        #[cfg(feature = "smol")]
+        mod on_smol {
+            use super::{harness::Smol, within_a_minute};
+            $(#[test] fn $name() { within_a_minute(super::$name::<Smol>); })*
+        }
+
+        #[cfg(feature = "blocking")]
+        mod on_a_thread {
+            use super::{harness::Blocking, within_a_minute};
+            $(#[test] fn $name() { within_a_minute(super::$name::<Blocking>); })*
+        }
+
         mod on_a_loop_of_ones_own {
             use super::{drip::Drip, within_a_minute};
             $(#[test] fn $name() { within_a_minute(super::$name::<Drip>); })*

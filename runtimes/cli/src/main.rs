@@ -1,3 +1,27 @@
 //! The command line of ottla.
 
-fn main() {}
+mod args;
+mod broker;
+mod failure;
+mod interrupt;
+mod output;
+mod produce;
+
+use std::process::ExitCode;
+
+use args::{Cli, Command};
+use failure::Failure;
+
+fn main() -> ExitCode {
+    let ended = Cli::read().and_then(|cli| match cli.command {
+        Command::Produce(args) => produce::run(&args),
+        Command::Broker(args) => broker::run(&args),
+    });
+    match ended {
+        Ok(code) => code,
+        Err(Failure { code, line }) => {
+            output::complain(&line);
+            ExitCode::from(code)
+        }
+    }
+}

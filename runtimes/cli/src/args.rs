@@ -1,0 +1,200 @@
+//! What may be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, error::ErrorKind};
+
+use crate::Failure;
+
+/// Produces to Apache Kafka, or to a cluster of its own in the process.
+#[derive(Debug, Parser)]
+#[command(name = "ottla", version, arg_required_else_help = true, after_help = OTTLA_EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Produce(Produce),
+    Broker(Broker),
+}
+
+/// Produces the lines of files or of standard input, a record a line, and reports what was written where.
+///
+/// Without a bootstrap server anywhere, an embedded cluster starts in the process, and what it has in its log at the end
+/// is compared with what was sent.
+///
+/// Lines are bytes: a line feed ends one, a carriage return stays, an empty line is an empty value, and a last line
+/// without a line feed counts.
+#[derive(Args, Debug)]
+#[command(after_help = PRODUCE_EXAMPLES)]
+pub(crate) struct Produce {
+    /// Brokers to ask for the cluster; without any, also none in -X and --config, the embedded cluster
+    #[arg(long, value_name = "HOST:PORT,...")]
+    pub(crate) bootstrap_server: Option<String>,
+
+    /// The topic to write to
+    #[arg(long, value_name = "TOPIC", default_value = "ottla")]
+    pub(crate) topic: String,
+
+    /// A setting of Kafka's producer, such as linger.ms=20; may be repeated, and beats --config
+    #[arg(short = 'X', value_name = "NAME=VALUE", value_parser = pair)]
+    pub(crate) settings: Vec<Pair>,
+
+    /// Settings in Java's .properties format
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Ends the key, at its first place in a line; a line without it has a null key
+    #[arg(long, value_name = "TEXT", value_parser = not_empty, allow_hyphen_values = true)]
+    pub(crate) key_separator: Option<String>,
+
+    /// The partition for all records; otherwise the key chooses, as with Java's producer
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
+    pub(crate) partition: Option<i32>,
+
+    /// A header for all records; may be repeated
+    #[arg(long = "header", value_name = "NAME=VALUE", value_parser = pair)]
+    pub(crate) headers: Vec<Pair>,
+
+    /// Print the report as one line of JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Files to read, - for standard input, which is also read if there are none
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+/// Runs the embedded cluster until Ctrl-C, for other programs to produce to and to read from.
+///
+/// Prints one line, "listening on HOST:PORT,HOST:PORT", when it is ready. Topics are created when they are first asked
+/// for. All is in memory: the logs hold 1 GiB together, then the oldest records go.
+#[derive(Args, Debug)]
+#[command(after_help = BROKER_EXAMPLES)]
+pub(crate) struct Broker {
+    /// Where the first broker listens, the others on the ports that follow; port 0 takes free ones
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9092")]
+    pub(crate) listen: String,
+
+    /// How many brokers there are
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..=100))]
+    pub(crate) brokers: u16,
+
+    /// How many partitions a topic gets
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) partitions: u32,
+}
+
+/// `NAME=VALUE`, cut at the first `=`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pair {
+    pub(crate) name: String,
+    pub(crate) value: String,
+}
+
+const OTTLA_EXAMPLES: &str = "\
+Examples:
+  ottla produce README.md
+  ottla produce --bootstrap-server localhost:9092 --topic letters README.md";
+
+const PRODUCE_EXAMPLES: &str = "\
+Examples:
+  ottla produce README.md                          to the embedded cluster, read back and compared
+  ottla produce --bootstrap-server k1:9092,k2:9092 --topic letters *.txt
+  journalctl -f | ottla produce --bootstrap-server localhost:9092 --topic journal
+  ottla produce --key-separator : --header source=passwd -X acks=1 /etc/passwd
+  ottla produce --config producer.properties --json - < lines
+
+Exit codes:
+  0  every record is written, and what was read back is what was sent
+  1  some records are not, or perhaps not, written
+  2  the command, a setting or a file is no good; nothing was produced
+  130  ended by Ctrl-C, after up to 5 s for what was on its way; a second Ctrl-C ends at once";
+
+const BROKER_EXAMPLES: &str = "\
+Examples:
+  ottla broker
+  ottla broker --listen 127.0.0.1:0 --brokers 3 --partitions 6
+
+Exit codes:
+  0  ended by Ctrl-C
+  1  the address can't be listened on
+  2  the command is no good";
+
+impl Cli {
+    /// Reads the command line. What is wrong with it takes one line; help is printed in full and ends the process.
+    pub(crate) fn read() -> Result<Self, Failure> {
+        Self::try_parse().map_err(|error| match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+                let _ = error.print();
+                std::process::exit(0)
+            }
+            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+                let _ = error.print();
+                Failure::usage("")
+            }
+            _ => Failure::usage(first_words(&error.to_string())),
+        })
+    }
+}
+
+/// What clap says before it shows the usage, on one line.
+fn first_words(error: &str) -> String {
+    let said = error.split("\n\nUsage:").next().unwrap_or(error);
+    let said = said
+        .split("\n\nFor more information")
+        .next()
+        .unwrap_or(said);
+    let words: Vec<&str> = said.split_whitespace().collect();
+    words.join(" ").trim_start_matches("error: ").to_owned()
+}
+
+fn pair(text: &str) -> Result<Pair, String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok(Pair {
+            name: name.to_owned(),
+            value: value.to_owned(),
+        }),
+        _ => Err("expected NAME=VALUE".to_owned()),
+    }
+}
+
+fn not_empty(text: &str) -> Result<String, String> {
+    match text {
+        "" => Err("it can't be empty".to_owned()),
+        text => Ok(text.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_fit_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_pair_is_cut_at_its_first_equals_sign() {
+        let cut = pair("a=b=c").unwrap();
+        assert_eq!((&*cut.name, &*cut.value), ("a", "b=c"));
+        assert!(pair("a").is_err());
+        assert!(pair("=a").is_err());
+    }
+
+    #[test]
+    fn a_mistake_takes_one_line() {
+        let error = Cli::try_parse_from(["ottla", "produce", "--partition", "x"]).unwrap_err();
+        let line = first_words(&error.to_string());
+        assert!(
+            line.starts_with("invalid value 'x' for '--partition <N>'"),
+            "{line}"
+        );
+        assert!(!line.contains('\n') && !line.contains("Usage"), "{line}");
+    }
+}

@@ -1,0 +1,180 @@
+//! `ottla produce`: lines in, records out, and a report of what was written where.
+
+mod input;
+mod ledger;
+mod lines;
+mod progress;
+mod pump;
+mod report;
+mod settings;
+mod shape;
+mod tally;
+mod text;
+mod warnings;
+
+use std::{
+    pin::pin,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use ottla::{Config, Setup};
+use ottla_sim::Cluster;
+use tokio::runtime;
+
+use crate::{
+    Failure,
+    args::Produce,
+    interrupt::{INTERRUPTED, Interrupt},
+    output,
+};
+use input::Input;
+use ledger::Ledger;
+use progress::Progress;
+use pump::{Outcome, Pump, Stop, longest};
+use report::Report;
+use settings::Settings;
+use shape::Shape;
+use warnings::Warnings;
+
+/// How long what is on its way may take after Ctrl-C.
+const GRACE: Duration = Duration::from_secs(5);
+/// Partitions of the embedded cluster's topics.
+const PARTITIONS: i32 = 3;
+/// The most partitions that the embedded cluster gets in order to have the one that was asked for.
+const MOST_PARTITIONS: i32 = 10_000;
+/// What the embedded cluster keeps besides what may be on its way.
+const RETENTION: u64 = 1 << 30;
+
+/// Produces, after everything was checked that can be checked before.
+pub(crate) fn run(args: &Produce) -> Result<ExitCode, Failure> {
+    let settings = Settings::read(args)?;
+    let input = Input::open(&args.files)?;
+    // One thread besides this one: it drives the producer, this one feeds it.
+    let runtime = runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::failed(format!("can't start: {e}")))?;
+    let ended = runtime.block_on(produce(args, settings, input));
+    // A name may still be looked up: nobody waits for it.
+    runtime.shutdown_background();
+    ended
+}
+
+async fn produce(args: &Produce, settings: Settings, input: Input) -> Result<ExitCode, Failure> {
+    let mut interrupt = Interrupt::listen()?;
+    let Settings {
+        mut builder,
+        embedded,
+    } = settings;
+    let cluster = if embedded {
+        Some(start_cluster(args)?)
+    } else {
+        None
+    };
+    if let Some(cluster) = &cluster {
+        builder.bootstrap_servers(&cluster.bootstrap_servers());
+    }
+    let config = builder.build().map_err(|e| Failure::usage(e.to_string()))?;
+    let ledger = cluster.map(|cluster| keep_ledger(cluster, args, &config));
+    let longest = longest(&config).0;
+
+    let progress = Progress::start(input.size);
+    let mut warnings = Warnings::new(progress.clone());
+    let setup = Setup::new(config)
+        .on_warning(move |warning| warnings.show(warning.to_string(), Instant::now()));
+    let producer =
+        ottla::tokio::start(setup).map_err(|e| Failure::failed(format!("can't start: {e}")))?;
+    let topic = producer.topic(&args.topic).map_err(|e| {
+        progress.end();
+        Failure::usage(format!("--topic {:?}: {e}", args.topic))
+    })?;
+
+    let start = Instant::now();
+    let mut pump = Pump::new(
+        producer.clone(),
+        topic,
+        Shape::new(args),
+        progress.clone(),
+        ledger,
+    );
+    let ended = {
+        let mut run = pin!(pump.run(input.read(longest)?, interrupt.clone()));
+        tokio::select! {
+            biased;
+            ended = &mut run => ended,
+            () = interrupt.came() => tokio::join!(run, producer.close(GRACE)).0,
+        }
+    };
+    let seconds = start.elapsed().as_secs_f64();
+    producer.close(GRACE).await;
+    progress.end();
+    tell(
+        args,
+        pump.into_outcome(),
+        ended,
+        interrupt.has_come(),
+        seconds,
+    )
+}
+
+fn start_cluster(args: &Produce) -> Result<Cluster, Failure> {
+    let asked = args
+        .partition
+        .filter(|asked| *asked < MOST_PARTITIONS)
+        .unwrap_or(0);
+    Cluster::builder()
+        .partitions(PARTITIONS.max(asked + 1))
+        .start()
+        .map_err(|e| Failure::failed(format!("can't start the embedded cluster: {e}")))
+}
+
+/// The cluster must not lose what was not yet compared.
+fn keep_ledger(cluster: Cluster, args: &Produce, config: &Config) -> Ledger {
+    let retention = RETENTION.saturating_add(2 * config.buffer_memory() as u64);
+    cluster.with_model(|model| model.set_retention_bytes(retention));
+    Ledger::new(cluster, &args.topic)
+}
+
+/// Reports, and finds the exit code.
+fn tell(
+    args: &Produce,
+    outcome: Outcome,
+    ended: Result<(), Stop>,
+    interrupted: bool,
+    seconds: f64,
+) -> Result<ExitCode, Failure> {
+    let failure = match ended {
+        Err(Stop::Failed(failure)) if failure.code == 2 => return Err(failure),
+        Err(Stop::Failed(failure)) => Some(failure.line),
+        // Without a record the report has no place for the reason.
+        Err(Stop::Refused(reason)) if outcome.tally.records() == 0 => Some(reason),
+        Ok(()) | Err(Stop::Refused(_) | Stop::Interrupted) => None,
+    };
+    let Outcome {
+        tally,
+        ledger,
+        unread,
+    } = outcome;
+    let verdict = ledger.map(|ledger| ledger.verdict(tally.maybe_written));
+    let report = Report::new(&args.topic, &tally, verdict.as_ref(), seconds);
+    output::print(&match args.json {
+        true => report.json(),
+        false => text::words(
+            &report,
+            &tally,
+            verdict.as_ref(),
+            unread,
+            output::shows_colours(),
+        ),
+    })?;
+    output::complain(failure.as_deref().unwrap_or_default());
+    Ok(ExitCode::from(
+        match (interrupted, report.is_good() && failure.is_none()) {
+            (true, _) => INTERRUPTED,
+            (false, true) => 0,
+            (false, false) => 1,
+        },
+    ))
+}

@@ -109,7 +109,7 @@ pub(crate) struct Sequences {
     /// The sequence under `identity` is broken: no fresh batch, and no new stamp, under it.
     faulted: bool,
     /// A batch left with its end unknown, this many stamps ago or earlier: whether the sequence still holds shows only
-    /// when a later batch succeeds.
+    /// when a later batch succeeds. `None` once the sequence is broken.
     gap: Option<u64>,
     /// The leader which has taken a batch of ours: before that it may have no state, and would take any sequence.
     proven: Option<Leadership>,
@@ -351,6 +351,11 @@ impl Sequences {
         self.unresolved.iter().any(|u| u.batch == batch)
     }
 
+    /// The sequence can't go on under its epoch.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.faulted
+    }
+
     /// A batch is on the way.
     pub(crate) fn is_in_flight(&self, batch: u32) -> bool {
         self.unresolved
@@ -396,7 +401,9 @@ impl Sequences {
         let entry = self.unresolved[place];
         let identity = self.remove(place);
         if entry.uncertain || entry.given_up {
-            self.gap = self.gap.max(Some(entry.serial));
+            if !self.faulted {
+                self.gap = self.gap.max(Some(entry.serial));
+            }
             return Resolution {
                 fate,
                 fault: self.close_gap(identity),
@@ -410,13 +417,14 @@ impl Sequences {
         if self.gap.is_none() || !self.unresolved.is_empty() {
             return None;
         }
-        self.gap = None;
         self.fault(Fate::GivenUp, identity).fault
     }
 
     fn fault(&mut self, fate: Fate, identity: Identity) -> Resolution {
         let stamped = matches!(self.pipelining, Pipelining::Idempotent(_));
         self.faulted |= stamped && identity == self.identity;
+        // Nothing is left to be shown: the sequence does not hold.
+        self.gap = None;
         Resolution {
             fate,
             fault: stamped.then_some(identity),

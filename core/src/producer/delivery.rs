@@ -415,8 +415,20 @@ impl ProducerCore {
         if ended.cause.is_some() {
             batch.last.clone_from(&ended.cause);
         }
-        let sequences = &mut self.partitions[item.partition as usize].sequences;
-        sequences.resolve(item.batch, ended.attempt, item.leadership)
+        let at = &mut self.partitions[item.partition as usize];
+        let was_broken = at.sequences.is_broken();
+        let resolution = at
+            .sequences
+            .resolve(item.batch, ended.attempt, item.leadership);
+        // Told once: what was on the way behind the gap fails with it. Retention is no gap (H025).
+        if ended.attempt == Attempt::OutOfOrder && !was_broken && at.sequences.is_broken() {
+            let warning = Warning::SequenceGap {
+                topic: at.topic,
+                partition: at.index,
+            };
+            self.warn(warning);
+        }
+        resolution
     }
 
     /// Does what the batch's fate asks for.
@@ -455,15 +467,6 @@ impl ProducerCore {
         fault: Option<Identity>,
     ) {
         if let Some(broken) = fault {
-            if matches!(ended.attempt, Attempt::OutOfOrder | Attempt::Forgotten) {
-                let Self { partitions, .. } = self;
-                let at = &partitions[partition as usize];
-                let warning = Warning::SequenceGap {
-                    topic: at.topic,
-                    partition: at.index,
-                };
-                self.warn(warning);
-            }
             self.mend(now, partition, broken, ended.new_producer_id);
         }
         self.refresh(partition);

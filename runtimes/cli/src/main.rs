@@ -6,6 +6,12 @@ mod failure;
 mod interrupt;
 mod output;
 mod produce;
+mod progress;
+mod runtime;
+mod settings;
+mod tally;
+mod target;
+mod warnings;
 
 use std::process::ExitCode;
 

@@ -11,15 +11,13 @@ use std::{
 use ottla::{Delivery, Producer, SendAllError, SendError, Topic};
 use tokio::time::timeout;
 
-use super::{
-    input::Reading,
-    ledger::Ledger,
-    lines::Chunk,
+use super::{input::Reading, ledger::Ledger, lines::Chunk, shape::Shape};
+use crate::{
+    Failure,
+    interrupt::Interrupt,
     progress::Progress,
-    shape::Shape,
     tally::{Tally, refusal, too_large},
 };
-use crate::{Failure, interrupt::Interrupt};
 
 /// What lines go through.
 pub(crate) struct Pump<'a> {

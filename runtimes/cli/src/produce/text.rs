@@ -4,12 +4,11 @@ use std::fmt::Write;
 
 use indicatif::HumanCount;
 
-use super::{
-    ledger::Verdict,
-    report::Report,
+use super::{ledger::Verdict, report::Report};
+use crate::{
+    output::Ink,
     tally::{Fate, Tally},
 };
-use crate::output::Ink;
 
 /// Partitions that are listed.
 const PARTITIONS: usize = 12;

@@ -4,7 +4,7 @@ use std::{fs, time::Duration};
 
 use ottla::{Config, ConfigBuilder, parse_properties};
 
-use crate::{Failure, args::Produce};
+use crate::{Failure, target::Target};
 
 /// Less than Java's minute: somebody waits in front of the terminal.
 const MAX_BLOCK: Duration = Duration::from_secs(10);
@@ -18,14 +18,14 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    pub(crate) fn read(args: &Produce) -> Result<Self, Failure> {
+    pub(crate) fn read(target: &Target) -> Result<Self, Failure> {
         let mut builder = Config::builder();
         builder.max_block(MAX_BLOCK);
         let mut settings = Self {
             builder,
             embedded: true,
         };
-        if let Some(path) = &args.config {
+        if let Some(path) = &target.config {
             let origin = format!("{}: ", path.display());
             let said = |e: &dyn std::fmt::Display| Failure::usage(format!("{origin}{e}"));
             let text = fs::read(path)
@@ -34,10 +34,10 @@ impl Settings {
                 settings.set(&name, &value, &origin)?;
             }
         }
-        for pair in &args.settings {
+        for pair in &target.settings {
             settings.set(&pair.name, &pair.value, "")?;
         }
-        if let Some(servers) = &args.bootstrap_server {
+        if let Some(servers) = &target.bootstrap_server {
             settings.set(BOOTSTRAP_SERVERS, servers, "")?;
         }
         Ok(settings)

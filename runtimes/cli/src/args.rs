@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
 
-use crate::{Failure, target::Target};
+use crate::{Failure, perf::args::Perf, target::Target};
 
 /// Produces to Apache Kafka, or to a cluster of its own in the process.
 #[derive(Debug, Parser)]
@@ -17,6 +17,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Produce(Produce),
+    Perf(Perf),
     Broker(Broker),
 }
 
@@ -84,7 +85,8 @@ pub(crate) struct Pair {
 const OTTLA_EXAMPLES: &str = "\
 Examples:
   ottla produce README.md
-  ottla produce --bootstrap-server localhost:9092 --topic letters README.md";
+  ottla produce --bootstrap-server localhost:9092 --topic letters README.md
+  ottla perf --num-records 5000000 --record-size 100";
 
 const PRODUCE_EXAMPLES: &str = "\
 Examples:

@@ -8,6 +8,8 @@ use crate::{Failure, target::Target};
 
 /// Less than Java's minute: somebody waits in front of the terminal.
 const MAX_BLOCK: Duration = Duration::from_secs(10);
+/// Partitions that a topic of the embedded cluster has.
+pub(crate) const PARTITIONS: i32 = 3;
 const BOOTSTRAP_SERVERS: &str = "bootstrap.servers";
 
 /// What was asked for.
@@ -50,6 +52,12 @@ impl Settings {
             Err(error) => Err(Failure::usage(format!("{origin}{error}"))),
         }
     }
+}
+
+/// The most bytes that a record can have, and the setting that says so.
+pub(crate) fn longest(config: &Config) -> (usize, &'static str) {
+    let request = (config.max_request_size(), "max.request.size");
+    request.min((config.buffer_memory(), "buffer.memory"))
 }
 
 /// A properties file is UTF-8, as they are written today, or else ISO 8859-1, as Java always has it.

@@ -24,19 +24,17 @@ use crate::{
     interrupt::{INTERRUPTED, Interrupt},
     output,
     progress::Progress,
-    settings::Settings,
+    settings::{PARTITIONS, Settings, longest},
     warnings::Warnings,
 };
 use input::Input;
 use ledger::Ledger;
-use pump::{Outcome, Pump, Stop, longest};
+use pump::{Outcome, Pump, Stop};
 use report::Report;
 use shape::Shape;
 
 /// How long what is on its way may take after Ctrl-C.
 const GRACE: Duration = Duration::from_secs(5);
-/// Partitions of the embedded cluster's topics.
-const PARTITIONS: i32 = 3;
 /// The most partitions that the embedded cluster gets in order to have the one that was asked for.
 const MOST_PARTITIONS: i32 = 10_000;
 /// What the embedded cluster keeps besides what may be on its way.

@@ -16,6 +16,7 @@ use crate::{
     Failure,
     interrupt::Interrupt,
     progress::Progress,
+    settings::longest,
     tally::{Tally, refusal, too_large},
 };
 
@@ -255,12 +256,6 @@ impl<'a> Pump<'a> {
             .tally
             .refused(&too_large(setting, limit), chunk.too_long);
     }
-}
-
-/// The most bytes that a record can have, and the setting that says so.
-pub(crate) fn longest(config: &ottla::Config) -> (usize, &'static str) {
-    let request = (config.max_request_size(), "max.request.size");
-    request.min((config.buffer_memory(), "buffer.memory"))
 }
 
 impl Outcome {

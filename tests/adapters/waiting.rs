@@ -155,7 +155,7 @@ pub(crate) fn what_can_never_be_sent_is_refused<A: Adapter>() {
     assert_eq!(error(&other, Record::to(handle)), SendError::UnknownTopic);
     assert!(matches!(
         error(&other, Record::to("no topic")),
-        SendError::Topic(_)
+        SendError::InvalidTopic(_)
     ));
     assert!(producer.topic("").is_err());
     let large = "x".repeat(70 << 10);

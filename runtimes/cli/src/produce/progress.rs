@@ -27,17 +27,22 @@ const UNKNOWN: &str = "{spinner:.cyan} {records} records  {rate}/s  {mb} MB";
 impl Progress {
     /// A bar over so many bytes of input, if that is known.
     pub(crate) fn start(size: Option<u64>) -> Self {
-        let records = Arc::new(AtomicU64::new(0));
         if !io::stderr().is_terminal() {
-            return Self {
-                bar: ProgressBar::hidden(),
-                records,
-            };
+            return Self::hidden();
         }
+        let records = Arc::new(AtomicU64::new(0));
         let bar = ProgressBar::with_draw_target(size, ProgressDrawTarget::stderr_with_hz(10));
         bar.set_style(style(size.map_or(UNKNOWN, |_| KNOWN), &records));
         bar.enable_steady_tick(Duration::from_millis(100));
         Self { bar, records }
+    }
+
+    /// No bar, where it would be in the way.
+    pub(crate) fn hidden() -> Self {
+        Self {
+            bar: ProgressBar::hidden(),
+            records: Arc::default(),
+        }
     }
 
     /// More records have their outcome, with so many bytes of input.

@@ -46,15 +46,15 @@
 use std::{
     fmt,
     future::Future,
-    io::{self, IoSlice},
     net::SocketAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
 
-use ottla_core::{Command, Config, ConnectionId, Disconnect, Instant, LookupId, ResolveError};
+use ottla_core::{Command, ConnectionId, Disconnect, Instant, LookupId, ResolveError};
 
+pub use crate::runtime::{Pending, Runtime, Stream};
 use crate::{
     link::{Link, Ready, unresolved},
     outbox::Note,
@@ -62,40 +62,6 @@ use crate::{
     setup::{OnWarning, Setup, StartError},
     shared::{End, Shared},
 };
-
-/// What waits: an adapter's resolver, sockets and timer.
-pub trait Runtime: Send + Unpin + 'static {
-    /// A connection.
-    type Stream: Stream;
-
-    /// Begins to look a name up: every address it has, each with `port`.
-    fn resolve(&mut self, host: &str, port: u16) -> Pending<Vec<SocketAddr>>;
-
-    /// Begins to connect. The settings ask for sizes of the socket's buffers.
-    fn connect(&mut self, address: SocketAddr, config: &Config) -> Pending<Self::Stream>;
-
-    /// Sleeps until the given instant: ready if it has come, or else the task is woken when it comes. A later call
-    /// replaces the earlier instant.
-    fn poll_sleep(&mut self, cx: &mut Context<'_>, until: std::time::Instant) -> Poll<()>;
-}
-
-/// A connection's two directions. Dropping it closes it.
-pub trait Stream: Send + Unpin + 'static {
-    /// Reads what is there; 0 bytes mean that the peer closed the connection. If nothing is there the task is woken
-    /// once there is.
-    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
-
-    /// Writes as much of the slices, in order, as there is room for. If there is no room the task is woken once there
-    /// is.
-    fn poll_write(
-        &mut self,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>>;
-}
-
-/// Something that a runtime was asked to begin. Dropping it gives it up.
-pub type Pending<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;
 
 /// Runs one producer: a future that ends when the producer is closed, or its last handle gone, and everything that
 /// was accepted has its outcome.
@@ -363,5 +329,156 @@ impl<R: Runtime> Drop for Driver<R> {
 impl<R: Runtime> fmt::Debug for Driver<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Driver").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future,
+        io::{self, IoSlice},
+        panic::{AssertUnwindSafe, catch_unwind},
+        sync::atomic::{AtomicUsize, Ordering},
+        task::{Wake, Waker},
+        thread,
+        time::Duration,
+    };
+
+    use ottla_core::{Fatal, SendError};
+
+    use super::*;
+    use crate::{Config, Record};
+
+    /// A world where nothing ever happens.
+    struct Nothing;
+
+    struct NoStream;
+
+    impl Runtime for Nothing {
+        type Stream = NoStream;
+
+        fn resolve(&mut self, _: &str, _: u16) -> Pending<Vec<SocketAddr>> {
+            Box::pin(future::pending())
+        }
+
+        fn connect(&mut self, _: SocketAddr, _: &Config) -> Pending<NoStream> {
+            Box::pin(future::pending())
+        }
+
+        fn poll_sleep(&mut self, _: &mut Context<'_>, _: std::time::Instant) -> Poll<()> {
+            Poll::Pending
+        }
+    }
+
+    impl Stream for NoStream {
+        fn poll_read(&mut self, _: &mut Context<'_>, _: &mut [u8]) -> Poll<io::Result<usize>> {
+            Poll::Pending
+        }
+
+        fn poll_write(
+            &mut self,
+            _: &mut Context<'_>,
+            _: &[IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Pending
+        }
+    }
+
+    #[derive(Default)]
+    struct Wakes(AtomicUsize);
+
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    impl Wakes {
+        fn count(&self) -> usize {
+            self.0.load(Ordering::Relaxed)
+        }
+    }
+
+    fn producer() -> (Producer, Driver<Nothing>) {
+        let config = Config::builder()
+            .bootstrap_servers("127.0.0.1:9092")
+            .build();
+        Driver::new(config.unwrap(), Nothing).unwrap()
+    }
+
+    fn poll<F: Future + Unpin>(future: &mut F, waker: &Waker) -> Poll<F::Output> {
+        Pin::new(future).poll(&mut Context::from_waker(waker))
+    }
+
+    #[test]
+    fn a_sleeping_driver_is_woken_once_and_only_if_it_must() {
+        let (producer, mut driver) = producer();
+        let wakes = Arc::new(Wakes::default());
+        let waker = Waker::from(Arc::clone(&wakes));
+        assert!(poll(&mut driver, &waker).is_pending());
+        assert_eq!(wakes.count(), 0, "with nothing to do it sleeps");
+        let send = || producer.try_send(Record::to("t")).unwrap_err();
+        assert_eq!(send(), SendError::TopicNotReady);
+        assert_eq!(wakes.count(), 1, "a new topic is looked up");
+        assert_eq!(send(), SendError::TopicNotReady);
+        assert_eq!(wakes.count(), 1, "it is awake already");
+        assert!(poll(&mut driver, &waker).is_pending());
+        let _ = producer.metrics();
+        assert_eq!(wakes.count(), 1);
+    }
+
+    #[test]
+    fn h162_a_panic_with_the_lock_in_hand_ends_the_producer_and_hangs_nobody() {
+        let (producer, mut driver) = producer();
+        let wakes = Arc::new(Wakes::default());
+        let waker = Waker::from(Arc::clone(&wakes));
+        assert!(poll(&mut driver, &waker).is_pending());
+        let mut send = Box::pin(producer.send(Record::to("t")));
+        assert!(poll(&mut send, Waker::noop()).is_pending());
+        assert!(poll(&mut driver, &waker).is_pending());
+
+        let (before, shared) = (wakes.count(), Arc::clone(&driver.shared));
+        let panicked = thread::spawn(move || {
+            let _state = shared.lock();
+            panic!("a broken invariant");
+        });
+        panicked.join().unwrap_err();
+        assert_eq!(wakes.count(), before + 1);
+        assert!(poll(&mut driver, &waker).is_ready());
+        let gone = SendError::Fatal(Fatal::DriverGone);
+        assert_eq!(
+            poll(&mut send, Waker::noop()).map(Result::unwrap_err),
+            Poll::Ready(gone.clone())
+        );
+        assert_eq!(producer.try_send(Record::to("t")).unwrap_err(), gone);
+        assert!(poll(&mut Box::pin(producer.flush()), Waker::noop()).is_ready());
+        assert!(poll(&mut Box::pin(producer.close(Duration::MAX)), Waker::noop()).is_ready());
+    }
+
+    #[test]
+    fn a_send_dropped_while_its_task_unwinds_is_no_harm() {
+        let (producer, mut driver) = producer();
+        let task = AssertUnwindSafe(|| {
+            let mut send = Box::pin(producer.send(Record::to("t")));
+            assert!(poll(&mut send, Waker::noop()).is_pending());
+            panic!("the application's own");
+        });
+        catch_unwind(task).unwrap_err();
+        assert!(poll(&mut driver, Waker::noop()).is_pending());
+        assert_eq!(
+            producer.try_send(Record::to("t")).unwrap_err(),
+            SendError::TopicNotReady
+        );
+    }
+
+    #[test]
+    fn without_handles_and_records_the_driver_ends() {
+        let (producer, mut driver) = producer();
+        assert!(poll(&mut driver, Waker::noop()).is_pending());
+        let clone = producer.clone();
+        drop(producer);
+        assert!(poll(&mut driver, Waker::noop()).is_pending());
+        drop(clone);
+        assert!(poll(&mut driver, Waker::noop()).is_ready());
     }
 }

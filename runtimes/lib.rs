@@ -53,6 +53,7 @@ mod poller;
 mod producer;
 mod record;
 mod reply;
+mod runtime;
 mod setup;
 mod shared;
 #[cfg(feature = "smol")]

@@ -13,7 +13,7 @@ use std::{
 use ottla_core::{ConnectionId, Disconnect, Instant, ResolveError, Transmit};
 
 use crate::{
-    driver::{Pending, Stream},
+    runtime::{Pending, Stream},
     shared::Shared,
 };
 
@@ -229,5 +229,59 @@ pub(crate) fn unresolved(error: &io::Error) -> ResolveError {
         io::ErrorKind::NotFound | io::ErrorKind::InvalidInput => ResolveError::NotFound,
         _ if unknown => ResolveError::NotFound,
         _ => ResolveError::Failed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bell_rings_once_until_it_is_heard() {
+        let ready = Arc::new(Ready::default());
+        let bell = Arc::new(Bell {
+            slot: 3,
+            rung: AtomicBool::new(false),
+            ready: Arc::clone(&ready),
+        });
+        let waker = Waker::from(Arc::clone(&bell));
+        let mut slots = Vec::new();
+        ready.take(&mut slots, Waker::noop());
+        waker.wake_by_ref();
+        waker.wake_by_ref();
+        ready.take(&mut slots, Waker::noop());
+        assert_eq!(slots, [3]);
+        bell.rung.swap(false, Ordering::AcqRel);
+        waker.wake();
+        ready.take(&mut slots, Waker::noop());
+        assert_eq!(slots, [3, 3]);
+    }
+
+    #[test]
+    fn errors_of_the_system_have_their_meaning() {
+        let meaning = |kind: io::ErrorKind| disconnect(&kind.into());
+        assert_eq!(
+            meaning(io::ErrorKind::ConnectionRefused),
+            Disconnect::Refused
+        );
+        assert_eq!(
+            meaning(io::ErrorKind::NetworkUnreachable),
+            Disconnect::Unreachable
+        );
+        assert_eq!(meaning(io::ErrorKind::BrokenPipe), Disconnect::Reset);
+        assert_eq!(meaning(io::ErrorKind::UnexpectedEof), Disconnect::Closed);
+        assert_eq!(
+            disconnect(&io::Error::from_raw_os_error(24)),
+            Disconnect::Other(24)
+        );
+
+        let verdict = |text: &str| unresolved(&io::Error::other(text));
+        let failed = "failed to lookup address information";
+        assert_eq!(
+            verdict(&format!("{failed}: Name or service not known")),
+            ResolveError::NotFound
+        );
+        let later = format!("{failed}: Temporary failure in name resolution");
+        assert_eq!(verdict(&later), ResolveError::Failed);
     }
 }

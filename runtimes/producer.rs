@@ -58,6 +58,7 @@ impl Producer {
     /// The order of records is that in which their futures are first polled. The [`Delivery`] that comes back is a
     /// future of the record's outcome. A future that is dropped before it ends may or may not have sent the record, but
     /// never half of it: while it waits, nothing is sent; once it was its turn, everything is.
+    /// A record that has to wait is copied, beside `buffer.memory`.
     pub async fn send(&self, record: Record<'_>) -> Result<Delivery, SendError> {
         let delivery = self.offer(&record, None).await?;
         Ok(delivery.expect("a record without a callback has a delivery"))
@@ -328,5 +329,24 @@ impl fmt::Display for SendAllError {
 impl Error for SendAllError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         Some(&self.error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_are_bounded_in_records_and_bytes_and_never_empty() {
+        let large = [0; 2 * GROUP_BYTES];
+        let record = |len: usize| Record::to("t").value(&large[..len]);
+        for (len, expected) in [(0, GROUP), (GROUP_BYTES / 4, 4), (GROUP_BYTES + 1, 1)] {
+            let records = vec![record(len); 3 * GROUP];
+            assert_eq!(group_len(&records), expected);
+            let (mut group, mut rest) = (Vec::new(), records.into_iter());
+            fill(&mut group, &mut rest);
+            assert_eq!((group.len(), rest.len()), (expected, 3 * GROUP - expected));
+        }
+        assert_eq!(group_len(&[record(0)]), 1);
     }
 }

@@ -116,7 +116,10 @@ impl State {
             return Err(end.refusal());
         }
         match topic {
-            TopicRef::Name(name) => self.topic_named(now, name).map_err(invalid),
+            TopicRef::Name(name) => {
+                let found = self.topic_named(now, name);
+                found.map_err(SendError::InvalidTopic)
+            }
             TopicRef::Handle(topic) if topic.producer == self.number => Ok(topic.id),
             TopicRef::Handle(_) => Err(SendError::UnknownTopic),
         }
@@ -312,9 +315,4 @@ impl Left {
             quietly(|| promise.keep(()));
         }
     }
-}
-
-/// A name that no broker would take is refused as the brokers would refuse it.
-fn invalid(_: core::InvalidTopic) -> SendError {
-    SendError::Topic(core::wire::ErrorCode::INVALID_TOPIC_EXCEPTION)
 }

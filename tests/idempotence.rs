@@ -395,16 +395,10 @@ fn h028_a_producer_id_that_does_not_come_at_once_is_waited_for() {
 #[test]
 fn h028_a_refused_producer_id_fails_what_waits_and_nothing_later() {
     let mut stage = Stage::new(3, SINGLES);
-    stage
-        .model
-        .inject(On::InitProducerId, Fault::Delay(Duration::from_millis(50)));
-    stage.model.inject(On::InitProducerId, Fault::Pass);
-    stage.model.clear_faults();
     stage.model.inject(
         On::InitProducerId,
         Fault::Refuse(code::CLUSTER_AUTHORIZATION_FAILED),
     );
-    stage.model.inject(On::Metadata, Fault::Pass);
     stage.model.create_topic("letters", 1);
     let refused = stage.send("letters", 0, None, b"refused");
     stage.run_until(|stage| stage.outcome(refused).is_some());

@@ -64,6 +64,8 @@ pub enum SendError {
     },
     /// The handle is not of this producer.
     UnknownTopic,
+    /// The name is not a topic's name.
+    InvalidTopic(InvalidTopic),
     /// The partition is negative, or the topic still had too few of them when `max.block.ms` ran out.
     InvalidPartition {
         /// The partition asked for.
@@ -99,6 +101,7 @@ impl fmt::Display for SendError {
                 write!(f, "the record needs {size} bytes, {setting} allows {limit}")
             }
             Self::UnknownTopic => f.write_str("the topic's handle is of another producer"),
+            Self::InvalidTopic(error) => error.fmt(f),
             Self::InvalidPartition {
                 partition,
                 partitions,
@@ -228,6 +231,13 @@ pub enum Cause {
         /// What happened to the link.
         why: Disconnect,
     },
+    /// A broker was not connected to yet.
+    NotConnected {
+        /// Its host, as the configuration or the metadata names it.
+        host: Box<str>,
+        /// Its port.
+        port: u16,
+    },
     /// A broker's name did not resolve.
     Unresolved {
         /// The name.
@@ -257,6 +267,7 @@ impl fmt::Display for Cause {
                 message: None,
             } => write!(f, "the broker answered {code}"),
             Self::Unreachable { host, port, why } => write!(f, "{host}:{port}: {why}"),
+            Self::NotConnected { host, port } => write!(f, "{host}:{port}: not connected yet"),
             Self::Unresolved { host, why } => write!(f, "{host}: {why}"),
             Self::NoLeader => f.write_str("the partition has no leader"),
             Self::Throttled => f.write_str("the broker throttles this client"),

@@ -105,6 +105,7 @@ mod connection;
 mod crc32c;
 mod error;
 mod event;
+mod frames;
 mod id;
 mod idempotence;
 mod log;

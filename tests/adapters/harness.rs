@@ -9,8 +9,8 @@ use std::{
     time::Duration,
 };
 
-use ottla::{Config, ConfigBuilder, Producer, Setup};
-use ottla_sim::Cluster;
+use ottla::{Config, ConfigBuilder, Delivery, Producer, Record, SendError, Setup};
+use ottla_sim::{Api, Cluster, Fault, On};
 
 /// A runtime that runs in the background until it is dropped.
 pub(crate) trait Adapter {
@@ -179,4 +179,50 @@ pub(crate) fn cluster(partitions: i32) -> Cluster {
     let cluster = Cluster::start(1).unwrap();
     cluster.with_model(|model| model.create_topic("t", partitions));
     cluster
+}
+
+/// Sends a value to partition 0 of `t`.
+pub(crate) fn to_t(value: &str) -> Record<'_> {
+    Record::to("t").partition(0).value(value)
+}
+
+pub(crate) fn offset_of(delivery: Delivery) -> i64 {
+    block_on(delivery).unwrap().offset.unwrap()
+}
+
+/// Sends to partition 0 of `t` until the buffer is full; says how many went in.
+pub(crate) fn fill(producer: &Producer, value: &str) -> usize {
+    let mut sent = 0;
+    loop {
+        match producer.try_send(to_t(value)) {
+            Ok(delivery) => drop(delivery),
+            Err(SendError::Full) => return sent,
+            Err(error) => panic!("{error}"),
+        }
+        sent += 1;
+    }
+}
+
+/// A producer with a buffer of 64 KiB that knows `t`.
+pub(crate) fn small<A: Adapter>(adapter: &A, cluster: &Cluster) -> Producer {
+    let config = settings(cluster).buffer_memory(64 << 10).build().unwrap();
+    let producer = adapter.start(config.into());
+    block_on(producer.partitions_for("t")).unwrap();
+    producer
+}
+
+/// A producer like [`small`], one record of which is at the broker, which is silent about it.
+pub(crate) fn unanswered<A: Adapter>(adapter: &A, cluster: &Cluster) -> (Producer, Delivery) {
+    cluster.with_model(|model| model.inject(On::AnyProduce, Fault::Silence));
+    let settings = &mut settings(cluster);
+    // One request in flight: the answer to another would show that one is missing.
+    settings
+        .buffer_memory(64 << 10)
+        .max_in_flight_requests_per_connection(1);
+    let producer = adapter.start(settings.build().unwrap().into());
+    let delivery = block_on(producer.send(to_t("v"))).unwrap();
+    while cluster.with_model(|model| model.requests(Api::Produce)) == 0 {
+        thread::yield_now();
+    }
+    (producer, delivery)
 }

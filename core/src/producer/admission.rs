@@ -472,9 +472,14 @@ impl ProducerCore {
         known.min(self.topics[topic.index()].partitions.len())
     }
 
-    /// What may be in the way of metadata or memory: the last trouble with a broker.
+    /// What may be in the way of metadata or memory: the last trouble with a broker, or a link that is not up yet.
     fn last_trouble(&self) -> Option<Cause> {
-        self.peers.iter().find_map(|p| p.last.clone())
+        let pending = || {
+            let peer = self.peers.iter().find(|p| p.is_coming_up())?;
+            let (host, port) = (peer.host.clone(), peer.port);
+            Some(Cause::NotConnected { host, port })
+        };
+        self.trouble.clone().or_else(pending)
     }
 }
 

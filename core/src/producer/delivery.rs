@@ -1,4 +1,4 @@
-//! The way out: which partitions have something to send, Produce requests, and what their answers mean.
+//! What became of what was sent: answers to Produce, lost links, retries, and the outcomes of batches.
 
 use alloc::{boxed::Box, vec::Vec};
 use core::ops::Range;
@@ -8,14 +8,11 @@ use crate::{
     connection::{InFlight, ProduceItem, Request},
     error::{Cause, DeliveryError, Disconnect, SendError},
     event::Warning,
-    idempotence::{Attempt, Fate, Identity, Next, Resolution},
+    idempotence::{Attempt, Fate, Identity, Resolution},
     log::debug,
     outcome::Outcome,
     time::Instant,
-    transmit::Transmit,
-    wire::{
-        ApiKey, ErrorCode, PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicKey,
-    },
+    wire::{ErrorCode, PartitionProduceResponse, ProduceResponse, TopicKey},
 };
 
 /// How an attempt ended, and what the outcome of its batch would say.
@@ -32,223 +29,6 @@ pub(super) struct Ended {
 }
 
 impl ProducerCore {
-    /// Puts a partition in its peer's ring if it has something to send now.
-    pub(super) fn refresh(&mut self, slot: u32) {
-        if self.partitions[slot as usize].in_ring || self.next_of(slot).is_none() {
-            return;
-        }
-        let partition = &mut self.partitions[slot as usize];
-        let Some(peer) = partition.peer else {
-            let topic = partition.topic;
-            self.cluster.want(topic);
-            return self.is_due_now();
-        };
-        partition.in_ring = true;
-        self.rings[peer as usize].push_back(slot);
-        let clock = self.clock;
-        self.peers[peer as usize].stalled_since.get_or_insert(clock);
-        self.want_link(peer);
-    }
-
-    pub(super) fn refresh_all(&mut self) {
-        for slot in 0..self.partitions.len() as u32 {
-            self.refresh(slot);
-        }
-    }
-
-    /// Makes every open batch ready.
-    pub(super) fn ready_all(&mut self) {
-        while let Some(partition) = self.accumulator.lingered(Instant::NEVER) {
-            self.refresh(partition);
-        }
-    }
-
-    /// What the partition would send now, leader or not.
-    fn next_of(&self, slot: u32) -> Option<Next> {
-        let partition = &self.partitions[slot as usize];
-        if partition.retry_at.is_some() {
-            return None;
-        }
-        match partition
-            .sequences
-            .next(self.producer_id.held(), self.leadership(partition))
-        {
-            Next::Nothing => None,
-            Next::Fresh if !self.accumulator.is_ready(slot) => None,
-            next => Some(next),
-        }
-    }
-
-    /// The peer's ring has something to send; what has nothing any more leaves it.
-    pub(super) fn has_batches(&mut self, peer: u32) -> bool {
-        while let Some(&slot) = self.rings[peer as usize].front() {
-            if self.partitions[slot as usize].peer == Some(peer) && self.next_of(slot).is_some() {
-                return true;
-            }
-            self.leave_ring(peer);
-            self.refresh(slot);
-        }
-        false
-    }
-
-    fn leave_ring(&mut self, peer: u32) {
-        if let Some(slot) = self.rings[peer as usize].pop_front() {
-            self.partitions[slot as usize].in_ring = false;
-        }
-    }
-
-    /// A Produce request of what the peer's partitions have, one batch each, in turn, up to `max.request.size`.
-    pub(super) fn produce(&mut self, now: Instant, peer: u32) -> Option<Transmit> {
-        let link = self.peers[peer as usize].link()?;
-        let Some(version) = link.versions.produce else {
-            self.refuse_batches(peer);
-            return None;
-        };
-        let items = self.gather(peer);
-        if items.is_empty() {
-            return None;
-        }
-        self.peers[peer as usize].stalled_since = None;
-        self.metrics.batches_sent += items.len() as u64;
-        Some(self.encode_produce(now, peer, version, items))
-    }
-
-    fn gather(&mut self, peer: u32) -> Vec<ProduceItem> {
-        let (mut items, mut size): (Vec<ProduceItem>, usize) = (Vec::new(), 0);
-        for _ in 0..self.rings[peer as usize].len() {
-            if !self.has_batches(peer) {
-                break;
-            }
-            let slot = self.rings[peer as usize][0];
-            let Some(next) = self.next_of(slot) else {
-                break;
-            };
-            let len = match next {
-                Next::Retry(batch) => self.accumulator.batch(batch).body.wire_len(),
-                _ => self.accumulator.ready_len(slot).unwrap_or(0),
-            };
-            size += len + PARTITION_OVERHEAD;
-            if !items.is_empty() && size > self.config.max_request_size() {
-                break;
-            }
-            self.leave_ring(peer);
-            items.extend(self.take(slot, next));
-        }
-        for item in &items {
-            self.refresh(item.partition);
-        }
-        items.sort_unstable_by_key(|item| (item.topic, item.index));
-        items
-    }
-
-    /// Takes the partition's next batch and stamps it if it is fresh.
-    fn take(&mut self, slot: u32, next: Next) -> Option<ProduceItem> {
-        let identity = self.producer_id.held();
-        let leadership = self.leadership(&self.partitions[slot as usize]);
-        let partition = &mut self.partitions[slot as usize];
-        let batch = match next {
-            Next::Retry(batch) => {
-                partition.sequences.resend(batch);
-                self.metrics.batches_retried += 1;
-                batch
-            }
-            _ => {
-                let batch = self.accumulator.take(slot)?;
-                let count = self.accumulator.batch(batch).body.count();
-                partition.sequences.stamp(batch, count, identity);
-                batch
-            }
-        };
-        let (topic, index) = (partition.topic, partition.index);
-        let state = self.accumulator.batch_mut(batch);
-        state.attempts = state.attempts.saturating_add(1);
-        state.on_the_wire = true;
-        Some(ProduceItem {
-            topic,
-            index,
-            partition: slot,
-            batch,
-            leadership,
-        })
-    }
-
-    fn encode_produce(
-        &mut self,
-        now: Instant,
-        peer: u32,
-        version: i16,
-        items: Vec<ProduceItem>,
-    ) -> Transmit {
-        // By id only if every topic's is known (KIP-516).
-        let named = items.iter().any(|item| item.leadership.topic_id == [0; 16]);
-        let version = if named {
-            version.min(LAST_BY_NAME)
-        } else {
-            version
-        };
-        let acks = self.config.acks();
-        let request = ProduceRequest {
-            version,
-            transactional_id: None,
-            acks: acks.code(),
-            timeout_ms: i32::try_from(self.config.request_timeout().as_millis())
-                .unwrap_or(i32::MAX),
-        };
-        let groups = || items.chunk_by(|a, b| a.topic == b.topic);
-        let topics = groups().count();
-        let link = self.peers[peer as usize]
-            .link_mut()
-            .expect("the caller looked at it");
-        let sent = Request::Produce {
-            items: items.clone(),
-        };
-        let correlation_id = link.send(now, ApiKey::PRODUCE, version, acks_answered(acks), sent);
-        let mut transmit = self.begin_request(ApiKey::PRODUCE, version, correlation_id);
-        request.head(transmit.heads(), topics);
-        for group in groups() {
-            let name = &self.cluster.state(group[0].topic).name;
-            request.topic(
-                transmit.heads(),
-                name,
-                group[0].leadership.topic_id,
-                group.len(),
-            );
-            for item in group {
-                let body = &self.accumulator.batch(item.batch).body;
-                let stamp = self.partitions[item.partition as usize]
-                    .sequences
-                    .stamp_of(item.batch);
-                request.partition(transmit.heads(), item.index, body.wire_len());
-                transmit.push_batch(&body.head(stamp), body.records());
-                request.partition_end(transmit.heads());
-            }
-            request.topic_end(transmit.heads());
-        }
-        request.end(transmit.heads());
-        self.finish_request(transmit)
-    }
-
-    /// The broker knows no Produce that ottla speaks: what would go to it ends here (H036).
-    fn refuse_batches(&mut self, peer: u32) {
-        while self.has_batches(peer) {
-            let slot = self.rings[peer as usize][0];
-            while let Some(Next::Fresh) = self.next_of(slot) {
-                let Some(batch) = self.accumulator.take(slot) else {
-                    break;
-                };
-                self.complete(
-                    batch,
-                    Outcome::NotWritten(DeliveryError::UnsupportedVersion),
-                );
-            }
-            if let Some(Next::Retry(batch)) = self.next_of(slot) {
-                self.give_up(batch, DeliveryError::UnsupportedVersion);
-            }
-            self.leave_ring(peer);
-            self.refresh(slot);
-        }
-    }
-
     /// Takes the answer to a Produce request.
     pub(super) fn produce_answered(
         &mut self,
@@ -529,7 +309,7 @@ impl ProducerCore {
     }
 
     /// The outcome of a batch that is not written, as far as anybody knows.
-    fn failed(&self, batch: u32, error: DeliveryError) -> Outcome {
+    pub(super) fn failed(&self, batch: u32, error: DeliveryError) -> Outcome {
         if self.accumulator.batch(batch).uncertain {
             Outcome::MaybeWritten(error)
         } else {
@@ -740,8 +520,3 @@ fn refused_ranges(
     }
     ranges
 }
-
-/// The last version of Produce that names topics by name.
-const LAST_BY_NAME: i16 = 12;
-/// What a partition takes in a request besides its batch, generously: its index, lengths, and its topic's name.
-const PARTITION_OVERHEAD: usize = 64;

@@ -5,9 +5,10 @@ use core::net::SocketAddr;
 use super::ProducerCore;
 use crate::{
     config::HostPort,
-    connection::{Connection, Frames, InFlight, Negotiation, Request},
+    connection::{Connection, InFlight, Negotiation, Request},
     error::{Cause, Disconnect, ProtocolError, ResolveError},
     event::{Command, Warning},
+    frames::Frames,
     id::{ConnectionId, LookupId},
     log::debug,
     peer::{Dial, Peer},
@@ -447,6 +448,7 @@ impl ProducerCore {
             .expect("the answer is this link's");
         if let Negotiation::Ready = link.negotiate(version, response)? {
             self.peers[peer as usize].ready();
+            self.trouble = None;
             debug!(
                 host = &*self.peers[peer as usize].host,
                 port = self.peers[peer as usize].port,
@@ -492,7 +494,7 @@ impl ProducerCore {
         }
         if !was_ready && self.peers[peer as usize].has_another_address() {
             let cause = self.peers[peer as usize].unreachable(*why);
-            self.warn(Warning::Broker(cause));
+            self.note_trouble(cause);
             return self.dial(peer);
         }
         self.back_off_peer(peer);
@@ -509,6 +511,11 @@ impl ProducerCore {
         state.failures = state.failures.saturating_add(1);
         state.wait(self.clock + wait);
         let cause = state.last.clone().unwrap_or(Cause::Busy);
+        self.note_trouble(cause);
+    }
+
+    fn note_trouble(&mut self, cause: Cause) {
+        self.trouble = Some(cause.clone());
         self.warn(Warning::Broker(cause));
     }
 }

@@ -7,6 +7,7 @@ mod delivery;
 mod ending;
 mod links;
 mod refresh;
+mod sending;
 mod timers;
 mod verdict;
 
@@ -20,7 +21,7 @@ use crate::{
     accumulator::Accumulator,
     cluster::{Cluster, Leader},
     config::{Acks, Config},
-    error::{DeliveryError, Fatal},
+    error::{Cause, DeliveryError, Fatal},
     event::{Command, Event, Warning},
     id::{FlushId, Topic},
     idempotence::{Identity, Leadership, Pipelining, Sequences},
@@ -85,6 +86,8 @@ pub struct ProducerCore {
     commands: VecDeque<Command>,
     events: VecDeque<Event>,
     warnings: usize,
+    /// The latest trouble with a broker, until a link gets ready.
+    trouble: Option<Cause>,
     deadline: Instant,
     reason: TimeoutReason,
     metrics: Metrics,
@@ -237,6 +240,7 @@ impl ProducerCore {
             commands: VecDeque::new(),
             events: VecDeque::new(),
             warnings: 0,
+            trouble: None,
             deadline: Instant::NEVER,
             reason: TimeoutReason::Output,
             metrics: Metrics::default(),

@@ -39,7 +39,8 @@ pub(crate) struct Produce {
     pub(crate) key_separator: Option<String>,
 
     /// The partition for all records; otherwise the key chooses, as with Java's producer
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..),
+        allow_negative_numbers = true)]
     pub(crate) partition: Option<i32>,
 
     /// A header for all records; may be repeated
@@ -93,7 +94,7 @@ Examples:
   ottla produce README.md                          to the embedded cluster, read back and compared
   ottla produce --bootstrap-server k1:9092,k2:9092 --topic letters *.txt
   journalctl -f | ottla produce --bootstrap-server localhost:9092 --topic journal
-  ottla produce --key-separator : --header source=passwd -X acks=1 /etc/passwd
+  ottla produce --key-separator : --header source=passwd -X linger.ms=20 /etc/passwd
   ottla produce --config producer.properties --json - < lines
 
 Exit codes:
@@ -131,13 +132,15 @@ impl Cli {
 
 /// What clap says before it shows the usage, on one line.
 fn first_words(error: &str) -> String {
-    let said = error.split("\n\nUsage:").next().unwrap_or(error);
-    let said = said
-        .split("\n\nFor more information")
-        .next()
-        .unwrap_or(said);
-    let words: Vec<&str> = said.split_whitespace().collect();
-    words.join(" ").trim_start_matches("error: ").to_owned()
+    let said = error.split("\n\n").take_while(|said| {
+        !["Usage:", "For more information"]
+            .iter()
+            .any(|start| said.starts_with(start))
+    });
+    let lines: Vec<String> = said
+        .map(|said| said.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    lines.join("; ").trim_start_matches("error: ").to_owned()
 }
 
 pub(crate) fn pair(text: &str) -> Result<Pair, String> {

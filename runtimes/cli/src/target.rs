@@ -19,7 +19,8 @@ pub(crate) struct Target {
     #[arg(long, value_name = "TOPIC", default_value = "ottla")]
     pub(crate) topic: String,
 
-    /// A setting of Kafka's producer, such as linger.ms=20; may be repeated, and beats --config
+    /// A setting of Kafka's producer, such as linger.ms=20; may be repeated, and beats --config. Unlike in Java,
+    /// max.block.ms is 10000 if it is not set
     #[arg(short = 'X', value_name = "NAME=VALUE", value_parser = pair)]
     pub(crate) settings: Vec<Pair>,
 

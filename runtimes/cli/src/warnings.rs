@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn a_reason_is_shown_once_in_a_while() {
-        let mut warnings = Warnings::new(Progress::start(None));
+        let mut warnings = Warnings::new(Progress::hidden());
         let start = Instant::now();
         let after = |seconds| start + Duration::from_secs(seconds);
         let news = [

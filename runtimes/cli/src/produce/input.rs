@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, Read},
+    io::{self, IsTerminal, Read},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -21,6 +21,8 @@ pub(crate) struct Input {
     sources: Vec<Source>,
     /// Bytes in all of them, if that is known.
     pub(crate) size: Option<u64>,
+    /// Somebody types the lines.
+    pub(crate) is_typed: bool,
 }
 
 /// Lines on their way from the thread that reads them. A thread, since nothing else leaves Ctrl-C and the end of the process
@@ -54,7 +56,13 @@ impl Input {
             size = size.zip(bytes).map(|(size, bytes)| size + bytes);
             sources.push(source);
         }
-        Ok(Self { sources, size })
+        let stdin = sources.iter().any(|source| matches!(source, Source::Stdin));
+        let is_typed = stdin && io::stdin().is_terminal();
+        Ok(Self {
+            sources,
+            size,
+            is_typed,
+        })
     }
 
     /// Starts to read lines of at most `longest` bytes.

@@ -1,13 +1,10 @@
 //! The embedded cluster, and the comparison of its log with what was sent.
 
-use std::{
-    collections::BTreeMap,
-    hash::{DefaultHasher, Hash, Hasher},
-    ops::Range,
-};
+use std::{collections::BTreeMap, ops::Range};
 
-use ottla::RecordMetadata;
 use ottla_sim::{Cluster, LogRecord, Model};
+
+use super::digest::{digest, placed};
 
 /// Everything that was acknowledged and not yet compared with the log.
 ///
@@ -22,6 +19,8 @@ pub(crate) struct Ledger {
     open: u64,
     /// Records in the log that nobody acknowledged.
     others: u64,
+    /// Acknowledged records of which nobody said where they are.
+    unplaced: u64,
     /// What was found so far.
     verdict: Verdict,
 }
@@ -56,24 +55,28 @@ impl Ledger {
             accounts: BTreeMap::new(),
             open: 0,
             others: 0,
+            unplaced: 0,
             verdict: Verdict::Same,
         }
     }
 
     /// Takes note of an acknowledged record, in the order in which the records were sent, and compares if enough has come
     /// together.
-    pub(crate) fn acknowledged(&mut self, record: &RecordMetadata, digest: u64, bytes: u64) {
-        let Some(offset) = record.offset else {
-            self.find(Verdict::Unknown("the broker told no offsets".to_owned()));
+    pub(crate) fn acknowledged(
+        &mut self,
+        partition: i32,
+        offset: Option<i64>,
+        digest: u64,
+        bytes: u64,
+    ) {
+        let Some(offset) = offset else {
+            self.unplaced += 1;
             return;
         };
-        let account = self.accounts.entry(record.partition).or_default();
+        let account = self.accounts.entry(partition).or_default();
         if !account.note(offset, digest) {
-            let words = format!(
-                "partition {} is not in the order of sending",
-                record.partition
-            );
-            self.find(Verdict::Different(words));
+            let words = format!("partition {partition} is not in the order of sending");
+            self.verdict.worsen(Verdict::Different(words));
         }
         self.open += bytes + OVERHEAD;
         if self.open > ROUND {
@@ -99,11 +102,14 @@ impl Ledger {
             };
             (0..model.partitions(topic)).map(rest).sum::<usize>() as u64
         });
-        if self.others > maybe_written {
-            let more = self.others - maybe_written;
-            self.find(Verdict::Different(format!(
-                "{more} records in the log were never sent, or twice"
-            )));
+        if self.unplaced > 0 {
+            let words = "the broker did not say where the records are".to_owned();
+            self.verdict.worsen(Verdict::Unknown(words));
+        }
+        let more = self.others.saturating_sub(maybe_written + self.unplaced);
+        if more > 0 {
+            let words = format!("{more} records in the log were never sent, or twice");
+            self.verdict.worsen(Verdict::Different(words));
         }
         self.verdict
     }
@@ -116,28 +122,22 @@ impl Ledger {
                 .with_model(|model| account.compare(model, &self.topic, partition));
             match compared {
                 Ok(others) => self.others += others,
-                Err(verdict) => self.verdict = self.verdict.clone().and(verdict),
+                Err(verdict) => self.verdict.worsen(verdict),
             }
         }
-    }
-
-    fn find(&mut self, verdict: Verdict) {
-        self.verdict = self.verdict.clone().and(verdict);
     }
 }
 
 impl Verdict {
-    /// The worse of the two, the first if they are alike.
-    fn and(self, other: Self) -> Self {
+    /// Takes the other verdict if that is worse.
+    fn worsen(&mut self, other: Self) {
         let badness = |verdict: &Self| match verdict {
             Self::Same => 0,
             Self::Unknown(_) => 1,
             Self::Different(_) => 2,
         };
-        if badness(&other) > badness(&self) {
-            other
-        } else {
-            self
+        if badness(&other) > badness(self) {
+            *self = other;
         }
     }
 }
@@ -199,21 +199,6 @@ impl Account {
     }
 }
 
-/// A number for the content of a record, which other contents hardly share.
-pub(crate) fn digest<'a>(
-    key: Option<&[u8]>,
-    value: Option<&[u8]>,
-    headers: impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)>,
-) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    key.hash(&mut hasher);
-    value.hash(&mut hasher);
-    for header in headers {
-        header.hash(&mut hasher);
-    }
-    hasher.finish()
-}
-
 fn digest_of(record: &LogRecord) -> u64 {
     let headers = record
         .headers
@@ -222,10 +207,111 @@ fn digest_of(record: &LogRecord) -> u64 {
     digest(record.key.as_deref(), record.value.as_deref(), headers)
 }
 
-/// The digest of a record at this offset: spread over all bits, so that sums differ if two records change places.
-fn placed(digest: u64, offset: i64) -> u64 {
-    let mut mixed = digest ^ offset.cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VALUES: [&str; 4] = ["a", "b", "c", "d"];
+
+    fn digest_of_value(value: &str) -> u64 {
+        digest(None, Some(value.as_bytes()), std::iter::empty())
+    }
+
+    /// A ledger of a cluster that has the values in its log, not yet acknowledged.
+    fn ledger() -> Ledger {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let cluster = Cluster::start(1).unwrap();
+        runtime.block_on(async {
+            let mut config = ottla::Config::builder();
+            config.bootstrap_servers(&cluster.bootstrap_servers());
+            let producer = ottla::tokio::start(config.build().unwrap()).unwrap();
+            let records = VALUES.map(|value| ottla::Record::to("t").value(value));
+            for delivery in producer.send_all(records).await.unwrap() {
+                delivery.await.unwrap();
+            }
+        });
+        Ledger::new(cluster, "t")
+    }
+
+    /// The ledger after these values were acknowledged, from offset 0 on.
+    fn acknowledged(values: &[&str]) -> Ledger {
+        let mut ledger = ledger();
+        for (offset, value) in (0..).zip(values) {
+            ledger.acknowledged(0, Some(offset), digest_of_value(value), 1);
+        }
+        ledger
+    }
+
+    fn is_different(verdict: &Verdict) -> bool {
+        matches!(verdict, Verdict::Different(_))
+    }
+
+    #[test]
+    fn what_is_in_the_log_is_the_same_in_any_number_of_rounds() {
+        assert_eq!(acknowledged(&VALUES).verdict(0), Verdict::Same);
+        let mut ledger = ledger();
+        for (offset, value) in (0..).zip(VALUES) {
+            ledger.acknowledged(0, Some(offset), digest_of_value(value), ROUND);
+        }
+        assert_eq!(ledger.verdict(0), Verdict::Same);
+    }
+
+    #[test]
+    fn another_content_another_order_and_a_missing_record_are_noticed() {
+        for values in [
+            &["a", "b", "c", "x"][..],
+            &["a", "c", "b", "d"],
+            &["a", "b", "c", "d", "e"],
+        ] {
+            assert!(is_different(&acknowledged(values).verdict(9)), "{values:?}");
+        }
+        let ledger = acknowledged(&VALUES);
+        ledger.cluster.with_model(|model| model.truncate("t", 0, 0));
+        assert!(is_different(&ledger.verdict(9)));
+        let mut ledger = acknowledged(&VALUES);
+        ledger.acknowledged(0, Some(3), digest_of_value("d"), 1);
+        assert!(is_different(&ledger.verdict(9)), "the same place twice");
+        let mut ledger = acknowledged(&VALUES);
+        ledger.acknowledged(1, Some(0), digest_of_value("d"), 1);
+        assert!(is_different(&ledger.verdict(9)), "no such partition");
+    }
+
+    #[test]
+    fn records_without_an_answer_may_be_there_and_others_may_not() {
+        assert_eq!(acknowledged(&VALUES[..3]).verdict(1), Verdict::Same);
+        assert!(is_different(&acknowledged(&VALUES[..3]).verdict(0)));
+        let mut ledger = ledger();
+        for offset in [0, 3] {
+            let digest = digest_of_value(VALUES[offset as usize]);
+            ledger.acknowledged(0, Some(offset), digest, ROUND / 2);
+        }
+        assert_eq!(ledger.verdict(2), Verdict::Same);
+    }
+
+    #[test]
+    fn what_can_not_be_told_is_said() {
+        let ledger = acknowledged(&VALUES);
+        ledger
+            .cluster
+            .with_model(|model| model.delete_records("t", 0, 2));
+        assert!(matches!(ledger.verdict(0), Verdict::Unknown(_)));
+        let mut ledger = ledger_without_places();
+        ledger.acknowledged(0, Some(0), digest_of_value("x"), 1);
+        assert!(is_different(&ledger.verdict(0)), "the worse counts");
+        assert!(matches!(
+            ledger_without_places().verdict(0),
+            Verdict::Unknown(_)
+        ));
+    }
+
+    fn ledger_without_places() -> Ledger {
+        let mut ledger = ledger();
+        for value in VALUES {
+            ledger.acknowledged(0, None, digest_of_value(value), 1);
+        }
+        ledger
+    }
 }

@@ -1,5 +1,6 @@
 //! `ottla produce`: lines in, records out, and a report of what was written where.
 
+mod digest;
 mod input;
 mod ledger;
 mod lines;
@@ -32,6 +33,7 @@ use ledger::Ledger;
 use pump::{Outcome, Pump, Stop};
 use report::Report;
 use shape::Shape;
+use text::Words;
 
 /// How long what is on its way may take after Ctrl-C.
 const GRACE: Duration = Duration::from_secs(5);
@@ -74,7 +76,10 @@ async fn produce(args: &Produce, settings: Settings, input: Input) -> Result<Exi
     let ledger = cluster.map(|cluster| keep_ledger(cluster, args, &config));
     let longest = longest(&config).0;
 
-    let progress = Progress::start(input.size);
+    let progress = match input.is_typed {
+        true => Progress::hidden(),
+        false => Progress::start(input.size),
+    };
     let mut warnings = Warnings::new(progress.clone());
     let setup = Setup::new(config)
         .on_warning(move |warning| warnings.show(warning.to_string(), Instant::now()));
@@ -152,22 +157,23 @@ fn tell(
     } = outcome;
     let verdict = ledger.map(|ledger| ledger.verdict(tally.maybe_written));
     let report = Report::new(&args.target.topic, &tally, verdict.as_ref(), seconds);
+    let good = report.is_good() && failure.is_none();
+    let words = Words {
+        report: &report,
+        tally: &tally,
+        verdict: verdict.as_ref(),
+        complete: good && !interrupted,
+        unread,
+        colours: output::shows_colours(),
+    };
     output::print(&match args.json {
         true => report.json(),
-        false => text::words(
-            &report,
-            &tally,
-            verdict.as_ref(),
-            unread,
-            output::shows_colours(),
-        ),
+        false => words.to_string(),
     })?;
     output::complain(failure.as_deref().unwrap_or_default());
-    Ok(ExitCode::from(
-        match (interrupted, report.is_good() && failure.is_none()) {
-            (true, _) => INTERRUPTED,
-            (false, true) => 0,
-            (false, false) => 1,
-        },
-    ))
+    Ok(ExitCode::from(match (interrupted, good) {
+        (true, _) => INTERRUPTED,
+        (false, true) => 0,
+        (false, false) => 1,
+    }))
 }

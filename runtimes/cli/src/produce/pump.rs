@@ -262,7 +262,7 @@ impl Outcome {
     fn written(&mut self, written: &ottla::RecordMetadata, sent: &Sent) {
         self.tally.written(written, sent.bytes);
         if let Some(ledger) = &mut self.ledger {
-            ledger.acknowledged(written, sent.digest, sent.bytes);
+            ledger.acknowledged(written.partition, written.offset, sent.digest, sent.bytes);
         }
     }
 }

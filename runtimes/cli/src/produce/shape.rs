@@ -2,7 +2,7 @@
 
 use ottla::{Header, Record, Topic};
 
-use super::ledger::digest;
+use super::digest::digest;
 use crate::{Failure, args::Produce};
 
 /// What all records have in common.

@@ -1,8 +1,8 @@
 //! What the command has to say at its end, for people: short, whatever happened.
 
-use std::fmt::Write;
+use std::fmt;
 
-use indicatif::HumanCount;
+use indicatif::{DecimalBytes, HumanCount};
 
 use super::{ledger::Verdict, report::Report};
 use crate::{
@@ -10,125 +10,143 @@ use crate::{
     tally::{Fate, Tally},
 };
 
+/// The report in words.
+pub(crate) struct Words<'a> {
+    pub(crate) report: &'a Report,
+    pub(crate) tally: &'a Tally,
+    pub(crate) verdict: Option<&'a Verdict>,
+    /// All of the input was sent and written.
+    pub(crate) complete: bool,
+    /// There were more lines than were read.
+    pub(crate) unread: bool,
+    pub(crate) colours: bool,
+}
+
 /// Partitions that are listed.
 const PARTITIONS: usize = 12;
 /// Reasons that are listed.
 const REASONS: usize = 5;
 
-/// The report in words; `colours` if they can be shown.
-pub(crate) fn words(
-    report: &Report,
-    tally: &Tally,
-    verdict: Option<&Verdict>,
-    unread: bool,
-    colours: bool,
-) -> String {
-    let mut text = headline(report, tally, colours);
-    for reason in tally.reasons().iter().take(REASONS) {
-        let (sign, fate) = match reason.fate {
-            Fate::NotWritten => (Ink::Bad.paint(colours, "✗"), "not written"),
-            Fate::MaybeWritten => (Ink::Doubt.paint(colours, "?"), "perhaps written"),
+impl fmt::Display for Words<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.headline(f)?;
+        self.reasons(f)?;
+        if !self.report.partitions.is_empty() {
+            self.table(f)?;
+        }
+        self.comparison(f)
+    }
+}
+
+impl Words<'_> {
+    fn headline(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let report = self.report;
+        let sign = if self.complete {
+            self.good()
+        } else {
+            self.bad()
         };
-        line(
-            &mut text,
-            &format!(
+        write!(f, "{sign} {}", HumanCount(report.written))?;
+        if report.written < report.records {
+            write!(f, " of {}", HumanCount(report.records))?;
+        }
+        let records = if report.records == 1 {
+            "record"
+        } else {
+            "records"
+        };
+        let pace = self.paint(Ink::Faint, &self.pace());
+        writeln!(f, " {records} written to {}  {pace}", report.topic)
+    }
+
+    /// How long it took; and how fast it was, where that says anything.
+    fn pace(&self) -> String {
+        let (seconds, bytes) = (self.report.seconds, DecimalBytes(self.tally.bytes));
+        if seconds < 0.1 || self.report.written == 0 {
+            return format!("{seconds:.3} s · {bytes}");
+        }
+        let rate = HumanCount((self.report.written as f64 / seconds) as u64);
+        format!("{seconds:.2} s · {bytes} · {rate}/s")
+    }
+
+    fn reasons(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reasons = self.tally.reasons();
+        for reason in reasons.iter().take(REASONS) {
+            let (sign, fate) = match reason.fate {
+                Fate::NotWritten => (self.bad(), "not written"),
+                Fate::MaybeWritten => (self.doubt(), "perhaps written"),
+            };
+            writeln!(
+                f,
                 "{sign} {} {fate}: {}",
                 HumanCount(reason.records),
                 reason.words
-            ),
-        );
-    }
-    let more = tally.reasons().len().saturating_sub(REASONS);
-    if more > 0 {
-        line(
-            &mut text,
-            &format!("  … for {more} more reasons, see --json"),
-        );
-    }
-    if unread {
-        line(&mut text, "  The rest of the input was not read.");
-    }
-    if !report.partitions.is_empty() {
-        table(&mut text, report, colours);
-    }
-    match verdict {
-        Some(Verdict::Same) => {
-            let sign = Ink::Good.paint(colours, "✓");
-            line(
-                &mut text,
-                &format!("{sign} Read back from the embedded cluster and compared: the same."),
-            );
+            )?;
         }
-        Some(Verdict::Different(why)) => {
-            let sign = Ink::Bad.paint(colours, "✗");
-            line(
-                &mut text,
-                &format!("{sign} Read back from the embedded cluster: not the same, {why}."),
-            );
+        if let Some(more @ 1..) = reasons.len().checked_sub(REASONS) {
+            writeln!(f, "  … and {more} more reasons, see --json")?;
         }
-        Some(Verdict::Unknown(why)) => {
-            line(
-                &mut text,
-                &format!("? Not compared with the embedded cluster's log: {why}."),
-            );
+        match self.unread {
+            true => writeln!(f, "  The rest of the input was not read."),
+            false => Ok(()),
         }
-        None => {}
     }
-    text
-}
 
-fn headline(report: &Report, tally: &Tally, colours: bool) -> String {
-    let all = report.written == report.records;
-    let sign = match all {
-        true => Ink::Good.paint(colours, "✓"),
-        false => Ink::Bad.paint(colours, "✗"),
-    };
-    let count = match all {
-        true => HumanCount(report.written).to_string(),
-        false => format!(
-            "{} of {}",
-            HumanCount(report.written),
-            HumanCount(report.records)
-        ),
-    };
-    let records = if report.records == 1 {
-        "record"
-    } else {
-        "records"
-    };
-    let pace = format!(
-        "{:.2} s · {}/s · {:.1} MB",
-        report.seconds,
-        HumanCount((report.written as f64 / report.seconds.max(1e-6)) as u64),
-        tally.bytes as f64 / 1e6,
-    );
-    let pace = Ink::Faint.paint(colours, &pace);
-    format!(
-        "{sign} {count} {records} written to {}  {pace}\n",
-        report.topic
-    )
-}
-
-fn table(text: &mut String, report: &Report, colours: bool) {
-    let head = Ink::Faint.paint(colours, "  partition       records  offsets");
-    line(text, &head);
-    for partition in report.partitions.iter().take(PARTITIONS) {
-        let records = HumanCount(partition.records).to_string();
-        let offsets = match (partition.first_offset, partition.last_offset) {
-            (Some(first), Some(last)) => format!("{first} – {last}"),
-            _ => "not told".to_owned(),
-        };
-        line(
-            text,
-            &format!("  {:9}  {records:>12}  {offsets}", partition.partition),
-        );
+    fn table(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let partitions = &self.report.partitions;
+        let head = self.paint(Ink::Faint, "  partition       records  offsets");
+        writeln!(f, "{head}")?;
+        for partition in partitions.iter().take(PARTITIONS) {
+            let records = HumanCount(partition.records).to_string();
+            write!(f, "  {:9}  {records:>12}  ", partition.partition)?;
+            match (partition.first_offset, partition.last_offset) {
+                (Some(first), Some(last)) => writeln!(f, "{first} – {last}")?,
+                _ => writeln!(f, "not told by the broker")?,
+            }
+        }
+        match partitions.len().checked_sub(PARTITIONS) {
+            Some(more @ 1..) => writeln!(f, "  … and {more} more partitions, see --json"),
+            _ => Ok(()),
+        }
     }
-    let more = report.partitions.len().saturating_sub(PARTITIONS);
-    if more > 0 {
-        line(text, &format!("  … and {more} more partitions, see --json"));
-    }
-}
 
-fn line(text: &mut String, line: &str) {
-    let _ = writeln!(text, "{line}");
+    fn comparison(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let read = "Read back from the embedded cluster";
+        match self.verdict {
+            Some(Verdict::Same) if self.report.written > 0 => {
+                writeln!(f, "{} {read} and compared: the same.", self.good())
+            }
+            Some(Verdict::Different(why)) => {
+                writeln!(
+                    f,
+                    "{} {read} and compared: not the same, {why}.",
+                    self.bad()
+                )
+            }
+            Some(Verdict::Unknown(why)) => {
+                writeln!(
+                    f,
+                    "{} Not compared with the embedded cluster's log: {why}.",
+                    self.doubt()
+                )
+            }
+            Some(Verdict::Same) | None => Ok(()),
+        }
+    }
+
+    fn good(&self) -> String {
+        self.paint(Ink::Good, "✓")
+    }
+
+    fn bad(&self) -> String {
+        self.paint(Ink::Bad, "✗")
+    }
+
+    fn doubt(&self) -> String {
+        self.paint(Ink::Doubt, "?")
+    }
+
+    fn paint(&self, ink: Ink, text: &str) -> String {
+        ink.paint(self.colours, text)
+    }
 }

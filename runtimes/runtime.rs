@@ -1,0 +1,45 @@
+//! What an adapter brings: everything that waits.
+
+use std::{
+    future::Future,
+    io::{self, IoSlice},
+    net::SocketAddr,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use ottla_core::Config;
+
+/// What waits: an adapter's resolver, sockets and timer.
+pub trait Runtime: Send + Unpin + 'static {
+    /// A connection.
+    type Stream: Stream;
+
+    /// Begins to look a name up: every address it has, each with `port`.
+    fn resolve(&mut self, host: &str, port: u16) -> Pending<Vec<SocketAddr>>;
+
+    /// Begins to connect. The settings ask for sizes of the socket's buffers.
+    fn connect(&mut self, address: SocketAddr, config: &Config) -> Pending<Self::Stream>;
+
+    /// Sleeps until the given instant: ready if it has come, or else the task is woken when it comes. A later call
+    /// replaces the earlier instant.
+    fn poll_sleep(&mut self, cx: &mut Context<'_>, until: std::time::Instant) -> Poll<()>;
+}
+
+/// A connection's two directions. Dropping it closes it.
+pub trait Stream: Send + Unpin + 'static {
+    /// Reads what is there; 0 bytes mean that the peer closed the connection. If nothing is there the task is woken
+    /// once there is.
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
+
+    /// Writes as much of the slices, in order, as there is room for. If there is no room the task is woken once there
+    /// is.
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>>;
+}
+
+/// Something that a runtime was asked to begin. Dropping it gives it up.
+pub type Pending<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;

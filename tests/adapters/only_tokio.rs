@@ -1,0 +1,97 @@
+//! What is tokio's alone.
+
+use std::{thread, time::Duration};
+
+use ottla::{Config, Fatal, Record, SendError};
+use ottla_sim::{Fault, On};
+
+use super::harness::{block_on, cluster, settings, to_t, within_a_minute};
+
+#[test]
+fn without_a_runtime_there_is_an_error_and_no_panic() {
+    let config = Config::builder()
+        .bootstrap_servers("localhost:9092")
+        .build()
+        .unwrap();
+    assert_eq!(
+        ottla::tokio::start(config).unwrap_err(),
+        ottla::StartError::NoRuntime
+    );
+}
+
+#[test]
+fn one_thread_is_enough() {
+    within_a_minute(|| {
+        let cluster = cluster(1);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let producer = runtime.block_on(async {
+            let config = settings(&cluster).buffer_memory(64 << 10).build().unwrap();
+            let producer = ottla::tokio::start(config).unwrap();
+            let values: Vec<String> = (0..2_000).map(|i| format!("{i:0>100}")).collect();
+            let deliveries = producer
+                .send_all(values.iter().map(|value| to_t(value)))
+                .await;
+            for (offset, delivery) in (0..).zip(deliveries.unwrap()) {
+                assert_eq!(delivery.await.unwrap().offset, Some(offset));
+            }
+            producer
+        });
+        drop(runtime);
+        assert!(matches!(
+            producer.try_send(to_t("v")),
+            Err(SendError::Fatal(_))
+        ));
+    });
+}
+
+#[test]
+fn h162_a_driver_that_panics_leaves_nobody_waiting() {
+    within_a_minute(|| {
+        // A runtime without I/O, which is what the driver panics about.
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_time()
+            .build()
+            .unwrap();
+        let config = Config::builder()
+            .bootstrap_servers("127.0.0.1:9092")
+            .build()
+            .unwrap();
+        let _inside = runtime.enter();
+        let producer = ottla::tokio::start(config).unwrap();
+        let gone = SendError::Fatal(Fatal::DriverGone);
+        assert_eq!(block_on(producer.send(Record::to("t"))).unwrap_err(), gone);
+        block_on(producer.close(Duration::MAX));
+    });
+}
+
+#[test]
+fn h137_what_arrived_during_a_pause_counts() {
+    within_a_minute(|| {
+        let cluster = cluster(1);
+        let answered_in = Duration::from_millis(100);
+        cluster.with_model(|model| model.inject(On::AnyProduce, Fault::Delay(answered_in)));
+        let settings = &mut settings(&cluster);
+        settings
+            .linger(Duration::ZERO)
+            .request_timeout(2 * answered_in);
+        settings.delivery_timeout(2 * answered_in);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let mut delivery = None;
+        runtime.block_on(async {
+            let producer = ottla::tokio::start(settings.build().unwrap()).unwrap();
+            delivery = Some(producer.send(to_t("v")).await.unwrap());
+            while cluster.with_model(|model| model.high_watermark("t", 0)) == 0 {
+                tokio::task::yield_now().await;
+            }
+        });
+        // A process that is stopped: the answer comes meanwhile, and every timer runs out.
+        thread::sleep(4 * answered_in);
+        assert_eq!(runtime.block_on(delivery.unwrap()).unwrap().offset, Some(0));
+    });
+}

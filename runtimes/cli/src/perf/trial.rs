@@ -1,14 +1,14 @@
 //! The measurement itself: threads that send, a line now and then, and the clocks around it.
 
 use std::{
-    panic::resume_unwind,
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
 use ottla::{Producer, SendError, Topic};
 use tokio::{
-    task::JoinSet,
+    sync::mpsc,
     time::{MissedTickBehavior, interval_at},
 };
 
@@ -77,15 +77,11 @@ impl Trial<'_> {
 
     /// Lets the threads send, until every record that was taken has its outcome.
     async fn send(&mut self, start: Instant) -> Result<(), String> {
-        let mut senders = JoinSet::new();
-        for thread in 0..self.args.threads {
-            let job = self.job(start, thread);
-            senders.spawn_blocking(move || job.run());
-        }
+        let mut senders = self.start_senders(start)?;
         let mut lines = Lines::new(start);
         let mut ticks = interval_at((start + LINES).into(), LINES);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut taken = 0;
+        let mut offered = 0;
         let mut stopping = false;
         loop {
             tokio::select! {
@@ -94,10 +90,9 @@ impl Trial<'_> {
                     stopping = true;
                     self.stop();
                 }
-                ended = senders.join_next() => match ended {
+                ended = senders.recv() => match ended {
+                    Some(sent) => offered += self.settle(sent, stopping),
                     None => break,
-                    Some(Ok(sent)) => taken += self.settle(sent, stopping),
-                    Some(Err(error)) => resume_unwind(error.into_panic()),
                 },
                 _ = ticks.tick() => {
                     show(self.args, &lines.next(&self.outcomes, self.args.record_size))
@@ -106,9 +101,22 @@ impl Trial<'_> {
             }
         }
         match self.outcomes.records() {
-            records if records == taken => Ok(()),
-            records => Err(format!("{records} outcomes for {taken} records")),
+            records if records == offered => Ok(()),
+            records => Err(format!("{records} outcomes for {offered} records")),
         }
+    }
+
+    /// Threads rather than tasks, since a profile shows them by their name. What each has done comes when it ends.
+    fn start_senders(&self, start: Instant) -> Result<mpsc::UnboundedReceiver<Sent>, String> {
+        let (ended, senders) = mpsc::unbounded_channel();
+        for thread in 0..self.args.threads {
+            let (job, ended) = (self.job(start, thread), ended.clone());
+            thread::Builder::new()
+                .name("sender".to_owned())
+                .spawn(move || ended.send(job.run()))
+                .map_err(|e| format!("can't start a thread: {e}"))?;
+        }
+        Ok(senders)
     }
 
     fn job(&self, start: Instant, thread: u16) -> Job {

@@ -32,28 +32,38 @@
 //!
 //! # Features
 //!
-//! - `tokio` (on by default): the adapter for tokio, `ottla::tokio::start`. An adapter for another loop needs no feature:
-//!   see [`driver`].
+//! - `tokio` (on by default): the adapter for tokio, `ottla::tokio::start`.
+//! - `smol`: the adapter for smol, `ottla::smol::start`.
+//! - `blocking`: the adapter without an async runtime, `ottla::blocking::start`: a thread of its own, or the caller's.
+//!
+//!   An adapter for another loop needs no feature: see [`driver`].
 //! - `tracing`: the core's decisions as events of the `tracing` crate.
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "blocking")]
+pub mod blocking;
 mod clock;
 mod delivery;
 pub mod driver;
 mod link;
 mod outbox;
+#[cfg(feature = "blocking")]
+mod poller;
 mod producer;
 mod record;
 mod reply;
 mod runtime;
 mod setup;
 mod shared;
-#[cfg(feature = "tokio")]
+#[cfg(feature = "smol")]
+pub mod smol;
+#[cfg(any(feature = "tokio", feature = "smol", feature = "blocking"))]
 mod socket;
 mod state;
 #[cfg(feature = "tokio")]
 pub mod tokio;
+mod wait;
 mod warning;
 
 pub use delivery::{Delivery, RecordMetadata, Undelivered};
@@ -65,6 +75,7 @@ pub use ottla_core::{
 pub use producer::{Producer, SendAllError};
 pub use record::{Header, Record, Timestamp, Topic, TopicRef};
 pub use setup::{Setup, StartError};
+pub use wait::{InCallback, WaitError};
 pub use warning::Warning;
 
 /// The page that a newcomer sees first: its example has to compile.

@@ -15,6 +15,7 @@ use crate::{
     setup::OnWarning,
     shared::{End, Shared},
     state::{Accepted, Admission, State, Waiting},
+    wait::CallbackScope,
     warning::Warning,
 };
 
@@ -135,5 +136,6 @@ impl State {
 
 /// Runs user code, whose panic is its own affair: the panic hook has reported it, and nobody else is harmed.
 pub(crate) fn quietly(user: impl FnOnce()) {
+    let _scope = CallbackScope::enter();
     let _ = catch_unwind(AssertUnwindSafe(user));
 }

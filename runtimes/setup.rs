@@ -2,7 +2,7 @@
 
 use std::{
     error::Error,
-    fmt,
+    fmt, io,
     sync::atomic::{AtomicU32, Ordering},
 };
 
@@ -34,14 +34,27 @@ pub enum StartError {
     NoRuntime,
     /// The system has no random bytes for it.
     NoEntropy,
+    /// The system refuses a thread or a poller.
+    System(io::ErrorKind),
+}
+
+impl StartError {
+    #[cfg(feature = "blocking")]
+    pub(crate) fn system(error: io::Error) -> Self {
+        Self::System(error.kind())
+    }
 }
 
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NoRuntime => "a producer has to be started from within a runtime",
-            Self::NoEntropy => "the system has no random bytes",
-        })
+        match self {
+            Self::NoRuntime => f.write_str("a producer has to be started from within a runtime"),
+            Self::NoEntropy => f.write_str("the system has no random bytes"),
+            Self::System(kind) => write!(
+                f,
+                "the system has no thread or poller for a producer: {kind}"
+            ),
+        }
     }
 }
 

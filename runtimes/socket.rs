@@ -27,3 +27,31 @@ pub(crate) fn open(address: SocketAddr, config: &Config) -> io::Result<TcpStream
     }
     Ok(socket.into())
 }
+
+/// Begins to connect a socket of [`open`]'s kind.
+#[cfg(any(feature = "smol", feature = "blocking"))]
+pub(crate) fn connect(address: SocketAddr, config: &Config) -> io::Result<TcpStream> {
+    let socket = Socket::from(open(address, config)?);
+    match socket.connect(&address.into()) {
+        Ok(()) => {}
+        // POSIX's word for being under way, and Windows'.
+        #[cfg(unix)]
+        Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+        Err(error) => return Err(error),
+    }
+    Ok(socket.into())
+}
+
+/// Whether the connection that was begun is there; an error if it failed.
+#[cfg(any(feature = "smol", feature = "blocking"))]
+pub(crate) fn is_connected(stream: &TcpStream) -> io::Result<bool> {
+    if let Some(error) = stream.take_error()? {
+        return Err(error);
+    }
+    match stream.peer_addr() {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
+        Err(error) => Err(error),
+    }
+}

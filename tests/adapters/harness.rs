@@ -34,6 +34,79 @@ impl Adapter for Tokio {
     }
 }
 
+/// An executor of its own on a thread.
+#[cfg(feature = "smol")]
+pub(crate) struct Smol {
+    executor: Arc<smol::Executor<'static>>,
+    stop: smol::channel::Sender<()>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+#[cfg(feature = "smol")]
+impl Adapter for Smol {
+    fn new() -> Self {
+        let executor = Arc::new(smol::Executor::new());
+        let (stop, stopped) = smol::channel::bounded(1);
+        let run = Arc::clone(&executor);
+        let thread = thread::spawn(move || {
+            let _ = smol::block_on(run.run(stopped.recv()));
+        });
+        Self {
+            executor,
+            stop,
+            thread: Some(thread),
+        }
+    }
+
+    fn start(&self, setup: Setup) -> Producer {
+        let (producer, driver) = ottla::smol::driver(setup).unwrap();
+        self.executor.spawn(driver).detach();
+        producer
+    }
+}
+
+#[cfg(feature = "smol")]
+impl Drop for Smol {
+    fn drop(&mut self) {
+        self.stop.close();
+        self.thread.take().unwrap().join().unwrap();
+    }
+}
+
+/// A thread for each producer, which drives it turn by turn.
+#[cfg(feature = "blocking")]
+#[derive(Default)]
+pub(crate) struct Blocking {
+    stop: Arc<std::sync::atomic::AtomicBool>,
+    threads: std::sync::Mutex<Vec<thread::JoinHandle<()>>>,
+}
+
+#[cfg(feature = "blocking")]
+impl Adapter for Blocking {
+    fn new() -> Self {
+        Self::default()
+    }
+
+    fn start(&self, setup: Setup) -> Producer {
+        let (producer, mut driver) = ottla::blocking::driver(setup).unwrap();
+        let stop = Arc::clone(&self.stop);
+        let stopped = move || stop.load(std::sync::atomic::Ordering::Relaxed);
+        let drive = move || while driver.turn(Duration::from_millis(20)) && !stopped() {};
+        self.threads.lock().unwrap().push(thread::spawn(drive));
+        producer
+    }
+}
+
+#[cfg(feature = "blocking")]
+impl Drop for Blocking {
+    fn drop(&mut self) {
+        self.stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        for thread in self.threads.get_mut().unwrap().drain(..) {
+            thread.join().unwrap();
+        }
+    }
+}
+
 /// Runs a scenario, and fails if it hangs.
 pub(crate) fn within_a_minute(scenario: fn()) {
     let (ended, end) = mpsc::channel();

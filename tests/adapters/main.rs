@@ -1,5 +1,6 @@
 //! Every adapter against a cluster over loopback: the same scenarios, written once.
 
+mod blocking;
 mod callbacks;
 mod drip;
 mod dropping;
@@ -21,6 +22,18 @@ macro_rules! scenarios {
         mod on_tokio {
             use super::{$($group),*, harness::{Tokio, within_a_minute}};
             $($(#[test] fn $name() { within_a_minute($group::$name::<Tokio>); })*)*
+        }
+
+        #[cfg(feature = "smol")]
+        mod on_smol {
+            use super::{$($group),*, harness::{Smol, within_a_minute}};
+            $($(#[test] fn $name() { within_a_minute($group::$name::<Smol>); })*)*
+        }
+
+        #[cfg(feature = "blocking")]
+        mod on_a_thread {
+            use super::{$($group),*, harness::{Blocking, within_a_minute}};
+            $($(#[test] fn $name() { within_a_minute($group::$name::<Blocking>); })*)*
         }
 
         mod on_a_loop_of_ones_own {
@@ -47,6 +60,10 @@ scenarios! {
         an_unknown_topic_is_refused_or_waited_for
         what_can_never_be_sent_is_refused
         a_broker_that_refuses_is_named;
+    blocking:
+        every_call_has_a_blocking_form
+        a_callback_that_would_wait_gets_an_error
+        who_blocks_is_woken_when_the_driver_goes;
     dropping:
         a_dropped_send_is_not_sent
         a_record_whose_turn_came_is_sent_though_its_future_is_dropped

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
 
-use crate::Failure;
+use crate::{Failure, perf::args::Perf, target::Target};
 
 /// Produces to Apache Kafka, or to a cluster of its own in the process.
 #[derive(Debug, Parser)]
@@ -17,6 +17,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Produce(Produce),
+    Perf(Perf),
     Broker(Broker),
 }
 
@@ -30,22 +31,8 @@ pub(crate) enum Command {
 #[derive(Args, Debug)]
 #[command(after_help = PRODUCE_EXAMPLES)]
 pub(crate) struct Produce {
-    /// Brokers to ask for the cluster; without any, also none in -X and --config, the embedded cluster
-    #[arg(long, value_name = "HOST:PORT,...")]
-    pub(crate) bootstrap_server: Option<String>,
-
-    /// The topic to write to
-    #[arg(long, value_name = "TOPIC", default_value = "ottla")]
-    pub(crate) topic: String,
-
-    /// A setting of Kafka's producer, such as linger.ms=20; may be repeated, and beats --config. Unlike in Java,
-    /// max.block.ms is 10000 if it is not set
-    #[arg(short = 'X', value_name = "NAME=VALUE", value_parser = pair)]
-    pub(crate) settings: Vec<Pair>,
-
-    /// Settings in Java's .properties format
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) target: Target,
 
     /// Ends the key, at its first place in a line; a line without it has a null key
     #[arg(long, value_name = "TEXT", value_parser = not_empty, allow_hyphen_values = true)]
@@ -99,7 +86,8 @@ pub(crate) struct Pair {
 const OTTLA_EXAMPLES: &str = "\
 Examples:
   ottla produce README.md
-  ottla produce --bootstrap-server localhost:9092 --topic letters README.md";
+  ottla produce --bootstrap-server localhost:9092 --topic letters README.md
+  ottla perf --num-records 5000000 --record-size 100";
 
 const PRODUCE_EXAMPLES: &str = "\
 Examples:
@@ -155,7 +143,7 @@ fn first_words(error: &str) -> String {
     lines.join("; ").trim_start_matches("error: ").to_owned()
 }
 
-fn pair(text: &str) -> Result<Pair, String> {
+pub(crate) fn pair(text: &str) -> Result<Pair, String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok(Pair {
             name: name.to_owned(),

@@ -5,7 +5,14 @@ mod broker;
 mod failure;
 mod interrupt;
 mod output;
+mod perf;
 mod produce;
+mod progress;
+mod runtime;
+mod settings;
+mod tally;
+mod target;
+mod warnings;
 
 use std::process::ExitCode;
 
@@ -15,6 +22,7 @@ use failure::Failure;
 fn main() -> ExitCode {
     let ended = Cli::read().and_then(|cli| match cli.command {
         Command::Produce(args) => produce::run(&args),
+        Command::Perf(args) => perf::run(&args),
         Command::Broker(args) => broker::run(&args),
     });
     match ended {

@@ -34,6 +34,11 @@ pub(crate) fn note(kind: &str, line: &str) {
     let _ = writeln!(io::stderr(), "{kind}: {}", OneLine(line));
 }
 
+/// Text on standard error, which leaves standard output to the report.
+pub(crate) fn aside(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
 /// A stroke of colour, if standard output shows colours.
 #[derive(Clone, Copy)]
 pub(crate) enum Ink {

@@ -4,14 +4,10 @@ mod digest;
 mod input;
 mod ledger;
 mod lines;
-mod progress;
 mod pump;
 mod report;
-mod settings;
 mod shape;
-mod tally;
 mod text;
-mod warnings;
 
 use std::{
     pin::pin,
@@ -28,21 +24,19 @@ use crate::{
     args::Produce,
     interrupt::{INTERRUPTED, Interrupt},
     output,
+    progress::Progress,
+    settings::{PARTITIONS, Settings, longest},
+    warnings::Warnings,
 };
 use input::Input;
 use ledger::Ledger;
-use progress::Progress;
-use pump::{Outcome, Pump, Stop, longest};
+use pump::{Outcome, Pump, Stop};
 use report::Report;
-use settings::Settings;
 use shape::Shape;
 use text::Words;
-use warnings::Warnings;
 
 /// How long what is on its way may take after Ctrl-C.
 const GRACE: Duration = Duration::from_secs(5);
-/// Partitions of the embedded cluster's topics.
-const PARTITIONS: i32 = 3;
 /// The most partitions that the embedded cluster gets in order to have the one that was asked for.
 const MOST_PARTITIONS: i32 = 10_000;
 /// What the embedded cluster keeps besides what may be on its way.
@@ -50,7 +44,7 @@ const RETENTION: u64 = 1 << 30;
 
 /// Produces, after everything was checked that can be checked before.
 pub(crate) fn run(args: &Produce) -> Result<ExitCode, Failure> {
-    let settings = Settings::read(args)?;
+    let settings = Settings::read(&args.target)?;
     let input = Input::open(&args.files)?;
     // One thread besides this one: it drives the producer, this one feeds it.
     let runtime = runtime::Builder::new_multi_thread()
@@ -89,11 +83,10 @@ async fn produce(args: &Produce, settings: Settings, input: Input) -> Result<Exi
     let mut warnings = Warnings::new(progress.clone());
     let setup = Setup::new(config)
         .on_warning(move |warning| warnings.show(warning.to_string(), Instant::now()));
-    let producer =
-        ottla::tokio::start(setup).map_err(|e| Failure::failed(format!("can't start: {e}")))?;
-    let topic = producer.topic(&args.topic).map_err(|e| {
+    let producer = args.target.runtime.start(setup)?;
+    let topic = producer.topic(&args.target.topic).map_err(|e| {
         progress.end();
-        Failure::usage(format!("--topic {:?}: {e}", args.topic))
+        Failure::usage(format!("--topic {:?}: {e}", args.target.topic))
     })?;
 
     let start = Instant::now();
@@ -139,7 +132,7 @@ fn start_cluster(args: &Produce) -> Result<Cluster, Failure> {
 fn keep_ledger(cluster: Cluster, args: &Produce, config: &Config) -> Ledger {
     let retention = RETENTION.saturating_add(2 * config.buffer_memory() as u64);
     cluster.with_model(|model| model.set_retention_bytes(retention));
-    Ledger::new(cluster, &args.topic)
+    Ledger::new(cluster, &args.target.topic)
 }
 
 /// Reports, and finds the exit code.
@@ -163,7 +156,7 @@ fn tell(
         unread,
     } = outcome;
     let verdict = ledger.map(|ledger| ledger.verdict(tally.maybe_written));
-    let report = Report::new(&args.topic, &tally, verdict.as_ref(), seconds);
+    let report = Report::new(&args.target.topic, &tally, verdict.as_ref(), seconds);
     let good = report.is_good() && failure.is_none();
     let words = Words {
         report: &report,

@@ -11,15 +11,14 @@ use std::{
 use ottla::{Delivery, Producer, SendAllError, SendError, Topic};
 use tokio::time::timeout;
 
-use super::{
-    input::Reading,
-    ledger::Ledger,
-    lines::Chunk,
+use super::{input::Reading, ledger::Ledger, lines::Chunk, shape::Shape};
+use crate::{
+    Failure,
+    interrupt::Interrupt,
     progress::Progress,
-    shape::Shape,
+    settings::longest,
     tally::{Tally, refusal, too_large},
 };
-use crate::{Failure, interrupt::Interrupt};
 
 /// What lines go through.
 pub(crate) struct Pump<'a> {
@@ -260,12 +259,6 @@ impl<'a> Pump<'a> {
             .tally
             .refused(&too_large(setting, limit), chunk.too_long);
     }
-}
-
-/// The most bytes that a record can have, and the setting that says so.
-pub(crate) fn longest(config: &ottla::Config) -> (usize, &'static str) {
-    let request = (config.max_request_size(), "max.request.size");
-    request.min((config.buffer_memory(), "buffer.memory"))
 }
 
 impl Outcome {

@@ -2,10 +2,8 @@
 
 use serde::Serialize;
 
-use super::{
-    ledger::Verdict,
-    tally::{Tally, Written},
-};
+use super::ledger::Verdict;
+use crate::tally::{Tally, Written};
 
 /// The report, as `--json` prints it.
 #[derive(Clone, Debug, Serialize)]

@@ -4,12 +4,11 @@ use std::fmt;
 
 use indicatif::{DecimalBytes, HumanCount};
 
-use super::{
-    ledger::Verdict,
-    report::Report,
+use super::{ledger::Verdict, report::Report};
+use crate::{
+    output::Ink,
     tally::{Fate, Tally},
 };
-use crate::output::Ink;
 
 /// The report in words.
 pub(crate) struct Words<'a> {

@@ -4,6 +4,7 @@ mod bad_input;
 mod broker;
 mod interrupts;
 mod outages;
+mod perf;
 mod process;
 mod produce;
 mod settings;

@@ -4,10 +4,12 @@ use std::{fs, time::Duration};
 
 use ottla::{Config, ConfigBuilder, parse_properties};
 
-use crate::{Failure, args::Produce};
+use crate::{Failure, target::Target};
 
 /// Less than Java's minute: somebody waits in front of the terminal.
 const MAX_BLOCK: Duration = Duration::from_secs(10);
+/// Partitions that a topic of the embedded cluster has.
+pub(crate) const PARTITIONS: i32 = 3;
 const BOOTSTRAP_SERVERS: &str = "bootstrap.servers";
 
 /// What was asked for.
@@ -18,14 +20,14 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    pub(crate) fn read(args: &Produce) -> Result<Self, Failure> {
+    pub(crate) fn read(target: &Target) -> Result<Self, Failure> {
         let mut builder = Config::builder();
         builder.max_block(MAX_BLOCK);
         let mut settings = Self {
             builder,
             embedded: true,
         };
-        if let Some(path) = &args.config {
+        if let Some(path) = &target.config {
             let origin = format!("{}: ", path.display());
             let said = |e: &dyn std::fmt::Display| Failure::usage(format!("{origin}{e}"));
             let text = fs::read(path)
@@ -34,10 +36,10 @@ impl Settings {
                 settings.set(&name, &value, &origin)?;
             }
         }
-        for pair in &args.settings {
+        for pair in &target.settings {
             settings.set(&pair.name, &pair.value, "")?;
         }
-        if let Some(servers) = &args.bootstrap_server {
+        if let Some(servers) = &target.bootstrap_server {
             settings.set(BOOTSTRAP_SERVERS, servers, "")?;
         }
         Ok(settings)
@@ -50,6 +52,12 @@ impl Settings {
             Err(error) => Err(Failure::usage(format!("{origin}{error}"))),
         }
     }
+}
+
+/// The most bytes that a record can have, and the setting that says so.
+pub(crate) fn longest(config: &Config) -> (usize, &'static str) {
+    let request = (config.max_request_size(), "max.request.size");
+    request.min((config.buffer_memory(), "buffer.memory"))
 }
 
 /// A properties file is UTF-8, as they are written today, or else ISO 8859-1, as Java always has it.

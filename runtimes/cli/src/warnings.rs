@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::progress::Progress;
+use crate::progress::Progress;
 
 /// Shows warnings on standard error.
 pub(crate) struct Warnings {

@@ -1,0 +1,184 @@
+//! The system's poller, for loops without a runtime: wakes a task when its socket is ready, and sleeps in between.
+
+use std::{
+    future::{Future, poll_fn},
+    io,
+    net::TcpStream,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
+    time::{Duration, Instant},
+};
+
+use polling::Event;
+
+/// One poller and the sockets that it watches.
+#[derive(Debug)]
+pub(crate) struct Poller {
+    system: polling::Poller,
+    state: Mutex<State>,
+    /// Somebody woke the thread since it last waited.
+    woken: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// By key: who is to be woken when the socket is ready to be read, and to be written.
+    sockets: Vec<Option<[Option<Waker>; 2]>>,
+    until: Option<Instant>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Direction {
+    Read,
+    Write,
+}
+
+/// A socket in the poller's care; dropping it ends that, and closes the socket.
+#[derive(Debug)]
+pub(crate) struct Registration {
+    stream: TcpStream,
+    key: usize,
+    poller: Arc<Poller>,
+}
+
+impl Poller {
+    pub(crate) fn new() -> io::Result<Arc<Self>> {
+        let system = polling::Poller::new()?;
+        Ok(Arc::new(Self {
+            system,
+            state: Mutex::default(),
+            woken: AtomicBool::new(false),
+        }))
+    }
+
+    /// Watches a socket from now on.
+    pub(crate) fn register(self: Arc<Self>, stream: TcpStream) -> io::Result<Registration> {
+        let mut state = self.state();
+        let vacant = state.sockets.iter().position(Option::is_none);
+        let key = vacant.unwrap_or(state.sockets.len());
+        // SAFETY: the source has to leave the poller before it is closed: `Registration` owns both and sees to it.
+        #[allow(unsafe_code)]
+        unsafe {
+            self.system.add(&stream, Event::none(key))?;
+        }
+        if vacant.is_none() {
+            state.sockets.push(None);
+        }
+        state.sockets[key] = Some([None, None]);
+        drop(state);
+        Ok(Registration {
+            stream,
+            key,
+            poller: self,
+        })
+    }
+
+    /// Sets when [`wait`](Self::wait) ends at the latest; it counts for one wait.
+    pub(crate) fn sleep_until(&self, until: Instant) {
+        self.state().until = Some(until);
+    }
+
+    /// Waits until a socket is ready, somebody wakes the thread, or time is up; then wakes the tasks of the sockets.
+    pub(crate) fn wait(&self, timeout: Duration) {
+        let now = Instant::now();
+        // Who was woken does not sleep, but looks at the sockets all the same: no task may keep them waiting.
+        let awake = self.woken.swap(false, Ordering::AcqRel).then_some(now);
+        let until = awake.or(self.state().until.take());
+        let sleep = until.map_or(timeout, |until| {
+            timeout.min(until.saturating_duration_since(now))
+        });
+        let mut events = polling::Events::new();
+        // An error can only be one of the arguments, which are ours; the next turn tries again.
+        let _ = self
+            .system
+            .wait(&mut events, (sleep < Duration::MAX).then_some(sleep));
+        self.woken.store(false, Ordering::Release);
+        for event in events.iter() {
+            // Both directions: an event disarms the socket, and who still waits asks again.
+            let wakers = self
+                .state()
+                .sockets
+                .get_mut(event.key)
+                .and_then(|s| s.as_mut())
+                .map(std::mem::take);
+            for waker in wakers.into_iter().flatten().flatten() {
+                waker.wake();
+            }
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Wake for Poller {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if !self.woken.swap(true, Ordering::AcqRel) {
+            // Fails only if the poller is broken, and then waiting fails too.
+            let _ = self.system.notify();
+        }
+    }
+}
+
+impl Registration {
+    pub(crate) fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
+    /// Passes on what an attempt gave; if it would have blocked, the task is woken when another may succeed.
+    pub(crate) fn poll<T>(
+        &self,
+        cx: &mut Context<'_>,
+        direction: Direction,
+        attempt: io::Result<T>,
+    ) -> Poll<io::Result<T>> {
+        match attempt {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self
+                .watch(cx, direction)
+                .map_or(Poll::Pending, |error| Poll::Ready(Err(error))),
+            attempt => Poll::Ready(attempt),
+        }
+    }
+
+    /// Waits for a direction once, or for less: whoever calls looks at the socket then.
+    pub(crate) fn ready(&self, direction: Direction) -> impl Future<Output = io::Result<()>> {
+        let mut asked = false;
+        poll_fn(move |cx| {
+            if std::mem::replace(&mut asked, true) {
+                return Poll::Ready(Ok(()));
+            }
+            self.watch(cx, direction)
+                .map_or(Poll::Pending, |error| Poll::Ready(Err(error)))
+        })
+    }
+
+    /// Has the task woken; `Some` if the poller refuses.
+    fn watch(&self, cx: &mut Context<'_>, direction: Direction) -> Option<io::Error> {
+        let mut state = self.poller.state();
+        let wakers = state.sockets[self.key]
+            .as_mut()
+            .expect("registered until dropped");
+        let old = wakers[direction as usize].replace(cx.waker().clone());
+        let interest = Event::new(self.key, wakers[0].is_some(), wakers[1].is_some());
+        drop(state);
+        drop(old);
+        self.poller.system.modify(&self.stream, interest).err()
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        // The key is free only when the poller has forgotten the socket.
+        let _ = self.poller.system.delete(&self.stream);
+        let wakers = self.poller.state().sockets[self.key].take();
+        drop(wakers);
+    }
+}

@@ -1,0 +1,188 @@
+//! The blocking forms of every call, for threads that run no tasks.
+
+use std::{
+    cell::Cell,
+    error::Error,
+    fmt,
+    future::Future,
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll, Wake, Waker},
+    thread::{self, Thread},
+    time::Duration,
+};
+
+use ottla_core::{PartitionInfo, SendError};
+
+use crate::{
+    delivery::{Delivery, RecordMetadata, Undelivered},
+    producer::{Producer, SendAllError},
+    record::{Record, TopicRef},
+};
+
+/// A blocking call from within a callback, which runs in the driver: it would wait for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InCallback;
+
+impl fmt::Display for InCallback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a callback runs in the driver and can't wait for it")
+    }
+}
+
+impl Error for InCallback {}
+
+/// Why [`Delivery::wait`] gives no place in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WaitError {
+    /// The record is not, or perhaps not, in the log.
+    Undelivered(Undelivered),
+    /// The outcome is not known yet, and the call came from within a callback.
+    InCallback(InCallback),
+}
+
+impl fmt::Display for WaitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Undelivered(error) => error.fmt(f),
+            Self::InCallback(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for WaitError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Undelivered(error) => Some(error),
+            Self::InCallback(error) => Some(error),
+        }
+    }
+}
+
+/// # Blocking forms
+///
+/// They block the thread, so they are for threads that run no tasks: on a runtime's thread they would keep its tasks
+/// waiting, the producer's driver perhaps among them. From within a callback they return an error where they would have
+/// to wait.
+impl Producer {
+    /// Sends a record like [`send`](Self::send), and blocks until there is room for it. From within a callback it does
+    /// not wait, as [`try_send`](Self::try_send).
+    pub fn send_blocking(&self, record: Record<'_>) -> Result<Delivery, SendError> {
+        if in_callback() {
+            return self.try_send(record);
+        }
+        block_on(self.send(record)).unwrap_or(Err(SendError::Full))
+    }
+
+    /// Sends a record like [`send_with`](Self::send_with), and blocks until there is room for it. From within a callback
+    /// it does not wait, as [`try_send_with`](Self::try_send_with).
+    pub fn send_with_blocking(
+        &self,
+        record: Record<'_>,
+        callback: impl FnOnce(Result<RecordMetadata, Undelivered>) + Send + 'static,
+    ) -> Result<(), SendError> {
+        if in_callback() {
+            return self.try_send_with(record, callback);
+        }
+        block_on(self.send_with(record, callback)).unwrap_or(Err(SendError::Full))
+    }
+
+    /// Sends many records like [`send_all`](Self::send_all), and blocks until there is room for them. From within a
+    /// callback it does not wait: what does not fit is refused with [`SendError::Full`].
+    pub fn send_all_blocking(&self, records: &[Record<'_>]) -> Result<Vec<Delivery>, SendAllError> {
+        if in_callback() {
+            return self.try_send_all(records);
+        }
+        let refused = |_| {
+            Err(SendAllError {
+                deliveries: Vec::new(),
+                error: SendError::Full,
+            })
+        };
+        block_on(self.send_all(records.iter().cloned())).unwrap_or_else(refused)
+    }
+
+    /// Blocks until all records that were accepted before have their outcome; see [`flush`](Self::flush).
+    pub fn flush_blocking(&self) -> Result<(), InCallback> {
+        block_on(self.flush())
+    }
+
+    /// Blocks until the topic's partitions are known; see [`partitions_for`](Self::partitions_for). From within a
+    /// callback it is [`SendError::TopicNotReady`] if they are not.
+    pub fn partitions_for_blocking<'a>(
+        &self,
+        topic: impl Into<TopicRef<'a>>,
+    ) -> Result<Vec<PartitionInfo>, SendError> {
+        block_on(self.partitions_for(topic)).unwrap_or(Err(SendError::TopicNotReady))
+    }
+
+    /// Closes the producer, and blocks until it has ended; see [`close`](Self::close). From within a callback the
+    /// closing begins, but nothing waits for its end.
+    pub fn close_blocking(&self, timeout: Duration) -> Result<(), InCallback> {
+        block_on(self.close(timeout))
+    }
+}
+
+impl Delivery {
+    /// Blocks until the outcome is known. From within a callback, if it is not known yet, it is an error instead.
+    pub fn wait(self) -> Result<RecordMetadata, WaitError> {
+        block_on(self)
+            .map_err(WaitError::InCallback)?
+            .map_err(WaitError::Undelivered)
+    }
+}
+
+/// Polls a future on this thread until it is ready; within a callback, once.
+fn block_on<T>(future: impl Future<Output = T>) -> Result<T, InCallback> {
+    let mut future = pin!(future);
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let cx = &mut Context::from_waker(&waker);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(cx) {
+            return Ok(output);
+        }
+        if in_callback() {
+            return Err(InCallback);
+        }
+        thread::park();
+    }
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+thread_local! {
+    static IN_CALLBACK: Cell<bool> = const { Cell::new(false) };
+}
+
+fn in_callback() -> bool {
+    IN_CALLBACK.get()
+}
+
+/// Marks this thread as running users' code in the driver, until it is dropped.
+pub(crate) struct CallbackScope {
+    outer: bool,
+}
+
+impl CallbackScope {
+    pub(crate) fn enter() -> Self {
+        Self {
+            outer: IN_CALLBACK.replace(true),
+        }
+    }
+}
+
+impl Drop for CallbackScope {
+    fn drop(&mut self) {
+        IN_CALLBACK.set(self.outer);
+    }
+}

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::java::Java;
-use crate::process::{Scratch, run, tail};
+use crate::process::{Process, Scratch, run, tail};
 
 const START_LIMIT: Duration = Duration::from_secs(60);
 const TOOL_LIMIT: Duration = Duration::from_secs(60);
@@ -39,9 +39,7 @@ impl Kafka {
             nodes,
             scratch,
         };
-        for index in 0..kafka.nodes.len() {
-            kafka.format(index)?;
-        }
+        kafka.format()?;
         kafka.restart()?;
         Ok(kafka)
     }
@@ -89,12 +87,17 @@ impl Kafka {
         addresses.collect::<Vec<_>>().join(",")
     }
 
-    fn format(&self, index: usize) -> Result<(), String> {
-        let properties = self.scratch.path(&self.nodes[index].file("properties"));
-        fs::write(&properties, self.properties(index)).map_err(|e| e.to_string())?;
-        let mut command = self.java.tool("kafka.tools.StorageTool");
-        command.args(["format", "--cluster-id", CLUSTER_ID, "--config"]);
-        run(command.arg(&properties), TOOL_LIMIT).map(drop)
+    /// Formats the storage of all nodes at the same time.
+    fn format(&self) -> Result<(), String> {
+        let tools = (0..self.nodes.len()).map(|index| {
+            let properties = self.scratch.path(&self.nodes[index].file("properties"));
+            fs::write(&properties, self.properties(index)).map_err(|e| e.to_string())?;
+            let mut command = self.java.tool("kafka.tools.StorageTool");
+            command.args(["format", "--cluster-id", CLUSTER_ID, "--config"]);
+            Process::spawn(command.arg(&properties), TOOL_LIMIT)
+        });
+        let tools: Vec<Process> = tools.collect::<Result<_, _>>()?;
+        tools.into_iter().try_for_each(Process::finish)
     }
 
     fn properties(&self, index: usize) -> String {

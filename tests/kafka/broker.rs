@@ -1,17 +1,19 @@
 //! A real Kafka cluster: one process a node, controller and broker in each.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Stdio};
+use std::net::{Ipv4Addr, TcpListener};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::java::Java;
-use crate::process::{Scratch, run, tail};
+use crate::metadata::{self, Partition};
+use crate::process::{Process, Scratch, run, tail};
 
 const START_LIMIT: Duration = Duration::from_secs(60);
 const TOOL_LIMIT: Duration = Duration::from_secs(60);
+const SETTLE_LIMIT: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(100);
 const CLUSTER_ID: &str = "b3R0bGEtdGVzdHMta2Fma2E";
 
 /// A cluster on 127.0.0.1 that ends, data and all, when it is dropped.
@@ -39,9 +41,7 @@ impl Kafka {
             nodes,
             scratch,
         };
-        for index in 0..kafka.nodes.len() {
-            kafka.format(index)?;
-        }
+        kafka.format()?;
         kafka.restart()?;
         Ok(kafka)
     }
@@ -64,20 +64,45 @@ impl Kafka {
         (0..self.nodes.len()).try_for_each(|index| self.wait_until_ready(index, deadline))
     }
 
+    /// Waits until every partition of a topic has a leader, and a second node in sync if there is one.
+    pub(crate) fn settle(&self, topic: &str) -> Result<(), String> {
+        let deadline = Instant::now() + SETTLE_LIMIT;
+        while !self.is_settled(topic) {
+            if Instant::now() > deadline {
+                return Err(format!("{topic} does not settle\n{}", self.describe(topic)));
+            }
+            std::thread::sleep(PAUSE);
+        }
+        Ok(())
+    }
+
+    /// Kills the leader of a partition with SIGKILL once the topic is settled, so that nothing acknowledged goes with
+    /// it; gives the node's id.
+    pub(crate) fn kill_leader(&mut self, topic: &str, partition: usize) -> Result<usize, String> {
+        self.settle(topic)?;
+        let leader = self.leader(topic, partition);
+        let leader = leader.ok_or_else(|| format!("{topic}-{partition} has no leader"))?;
+        let node = self.nodes.iter_mut().find(|node| node.id == leader);
+        node.ok_or("an unknown node leads")?.kill();
+        Ok(leader)
+    }
+
     pub(crate) fn create_topic(
         &self,
         name: &str,
         partitions: usize,
         configs: &[&str],
     ) -> Result<(), String> {
-        let mut command = self.java.tool("org.apache.kafka.tools.TopicCommand");
-        command.args(["--bootstrap-server", &self.bootstrap_servers()]);
-        command.args(["--create", "--topic", name]);
-        command.args(["--partitions", &partitions.to_string()]);
+        let mut command = self.topics(name);
+        command.args(["--create", "--partitions", &partitions.to_string()]);
         for config in configs {
             command.args(["--config", config]);
         }
         run(&mut command, TOOL_LIMIT).map(drop)
+    }
+
+    pub(crate) fn delete_topic(&self, name: &str) -> Result<(), String> {
+        run(self.topics(name).arg("--delete"), TOOL_LIMIT).map(drop)
     }
 
     pub(crate) fn java(&self) -> &Java {
@@ -89,20 +114,31 @@ impl Kafka {
         addresses.collect::<Vec<_>>().join(",")
     }
 
-    fn format(&self, index: usize) -> Result<(), String> {
-        let properties = self.scratch.path(&self.nodes[index].file("properties"));
-        fs::write(&properties, self.properties(index)).map_err(|e| e.to_string())?;
-        let mut command = self.java.tool("kafka.tools.StorageTool");
-        command.args(["format", "--cluster-id", CLUSTER_ID, "--config"]);
-        run(command.arg(&properties), TOOL_LIMIT).map(drop)
+    fn topics(&self, name: &str) -> Command {
+        let mut command = self.java.tool("org.apache.kafka.tools.TopicCommand");
+        command.args(["--bootstrap-server", &self.bootstrap_servers()]);
+        command.args(["--topic", name]);
+        command
+    }
+
+    /// Formats the storage of all nodes at the same time.
+    fn format(&self) -> Result<(), String> {
+        let tools = (0..self.nodes.len()).map(|index| {
+            let properties = self.scratch.path(&self.nodes[index].file("properties"));
+            fs::write(&properties, self.properties(index)).map_err(|e| e.to_string())?;
+            let mut command = self.java.tool("kafka.tools.StorageTool");
+            command.args(["format", "--cluster-id", CLUSTER_ID, "--config"]);
+            Process::spawn(command.arg(&properties), TOOL_LIMIT)
+        });
+        let tools: Vec<Process> = tools.collect::<Result<_, _>>()?;
+        tools.into_iter().try_for_each(Process::finish)
     }
 
     fn properties(&self, index: usize) -> String {
         let node = &self.nodes[index];
         let voter = |n: &Node| format!("{}@127.0.0.1:{}", n.id, n.controller);
         let voters: Vec<String> = self.nodes.iter().map(voter).collect();
-        let replicas = self.nodes.len().min(3);
-        let insync = replicas.min(2);
+        let (replicas, insync) = (self.replicas(), self.insync());
         format!(
             "process.roles=broker,controller\n\
              node.id={id}\n\
@@ -111,8 +147,10 @@ impl Kafka {
              advertised.listeners=PLAINTEXT://127.0.0.1:{broker}\n\
              controller.listener.names=CONTROLLER\n\
              log.dirs={data}\n\
-             broker.session.timeout.ms=3000\n\
+             broker.session.timeout.ms=2000\n\
              broker.heartbeat.interval.ms=500\n\
+             leader.imbalance.check.interval.seconds=2\n\
+             log.segment.delete.delay.ms=1000\n\
              default.replication.factor={replicas}\n\
              min.insync.replicas={insync}\n\
              offsets.topic.num.partitions=1\n\
@@ -148,10 +186,10 @@ impl Kafka {
             let node = &mut self.nodes[index];
             let why = match node.exited() {
                 Some(status) => format!("ended with {status}"),
-                None if known_brokers(node.broker).is_ok_and(|n| n >= all) => return Ok(()),
+                None if node.known_brokers() >= all => return Ok(()),
                 None if Instant::now() > deadline => "does not answer".to_owned(),
                 None => {
-                    std::thread::sleep(Duration::from_millis(100));
+                    std::thread::sleep(PAUSE);
                     continue;
                 }
             };
@@ -159,6 +197,45 @@ impl Kafka {
             let log = fs::read_to_string(log).unwrap_or_default();
             return Err(format!("Kafka node {} {why}\n{}", node.id, tail(&log)));
         }
+    }
+
+    /// Whether all nodes agree that every partition has a leader, and as many in sync as a record needs.
+    fn is_settled(&self, topic: &str) -> bool {
+        let insync = self.insync();
+        let settled = |node: &Node| {
+            let known = metadata::ask(node.broker, Some(topic)).ok()?;
+            let well = |p: &Partition| p.leader >= 0 && p.in_sync.len() >= insync;
+            Some(!known.partitions.is_empty() && known.partitions.iter().all(well))
+        };
+        self.nodes.iter().all(|node| settled(node) == Some(true))
+    }
+
+    /// The id of the node that leads a partition, if any does.
+    fn leader(&self, topic: &str, partition: usize) -> Option<usize> {
+        let known = |node: &Node| metadata::ask(node.broker, Some(topic)).ok();
+        let known = self.nodes.iter().find_map(known)?;
+        usize::try_from(known.partitions.get(partition)?.leader).ok()
+    }
+
+    /// What each node says of a topic's partitions: `partition: leader of [in sync]`.
+    fn describe(&self, topic: &str) -> String {
+        let said = |node: &Node| match metadata::ask(node.broker, Some(topic)) {
+            Ok(known) => known.partitions.iter().map(|p| format!("{p}; ")).collect(),
+            Err(error) => error.to_string(),
+        };
+        let lines = self
+            .nodes
+            .iter()
+            .map(|node| format!("node {}: {}", node.id, said(node)));
+        lines.collect::<Vec<String>>().join("\n")
+    }
+
+    fn replicas(&self) -> usize {
+        self.nodes.len().min(3)
+    }
+
+    fn insync(&self) -> usize {
+        self.replicas().min(2)
     }
 }
 
@@ -185,6 +262,10 @@ impl Node {
         }
     }
 
+    fn known_brokers(&self) -> usize {
+        metadata::ask(self.broker, None).map_or(0, |known| known.brokers.len())
+    }
+
     fn exited(&mut self) -> Option<std::process::ExitStatus> {
         self.process.as_mut()?.try_wait().ok()?
     }
@@ -204,22 +285,4 @@ fn free_port() -> Result<u16, String> {
         .map(|next| 20_000 + ((start + next) % 12_000) as u16)
         .find(|&port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok())
         .ok_or_else(|| "no free port".to_owned())
-}
-
-/// How many brokers a node reports, by Metadata version 1 for no topic.
-fn known_brokers(port: u16) -> io::Result<usize> {
-    const REQUEST: [u8; 18] = [
-        0, 0, 0, 14, // size
-        0, 3, 0, 1, // Metadata, version 1
-        0, 0, 0, 7, // correlation id
-        0xff, 0xff, // no client id
-        0, 0, 0, 0, // no topic
-    ];
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
-    stream.set_read_timeout(Some(Duration::from_secs(2)))?;
-    stream.write_all(&REQUEST)?;
-    let mut head = [0; 12]; // size, correlation id, length of the array of brokers
-    stream.read_exact(&mut head)?;
-    Ok(u32::from_be_bytes([head[8], head[9], head[10], head[11]]) as usize)
 }

@@ -2,44 +2,40 @@
 
 use std::io::{BufRead, BufWriter, Write};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::java::Java;
-use crate::ledger::Seat;
+use crate::job::{Job, Seats};
 use crate::process::Process;
-use crate::workload::{Place, Workload};
+use crate::workload::Place;
 
 const LIMIT: Duration = Duration::from_secs(240);
 
 /// Sends the workload with `KafkaProducer`; it reports no seats.
-pub(crate) fn produce(
-    java: &Java,
-    servers: &str,
-    topic: &str,
-    workload: &Workload,
-    acknowledged: &mut dyn FnMut(u64),
-) -> Result<Vec<Option<Seat>>, String> {
-    let mut command = java.source("Control.java");
-    command.args([servers, topic]).stdin(Stdio::piped());
+pub(crate) fn produce(job: &Arc<Job>) -> Result<Seats, String> {
+    let mut command = job.java.source("Control.java");
+    command.args([&job.servers, &job.topic]);
+    command.stdin(Stdio::piped());
     let mut process = Process::spawn(&mut command, LIMIT)?;
     let input = process.stdin();
     std::thread::scope(|scope| {
-        let feeding = scope.spawn(move || feed(BufWriter::new(input), workload));
+        let feeding = scope.spawn(move || feed(BufWriter::new(input), job));
         for line in process.stdout().lines() {
             let line = line.map_err(|e| e.to_string())?;
-            acknowledged(line.parse().map_err(|_| line)?);
+            job.acknowledge(line.parse().map_err(|_| line)?);
         }
         process.finish()?;
         let fed = feeding.join().expect("feeding does not panic");
         fed.map_err(|e| e.to_string())
     })?;
-    Ok(vec![None; workload.records as usize])
+    Ok(vec![None; job.workload.records as usize])
 }
 
-fn feed(mut input: impl Write, workload: &Workload) -> std::io::Result<()> {
+fn feed(mut input: impl Write, job: &Job) -> std::io::Result<()> {
     let mut line = Vec::new();
-    for number in 0..workload.records {
-        let record = workload.record(number);
+    for number in 0..job.workload.records {
+        job.admit_blocking(number);
+        let record = job.workload.record(number);
         line.clear();
         if let Place::Asked(partition) = record.place {
             line.extend_from_slice(partition.to_string().as_bytes());

@@ -1,73 +1,58 @@
 //! None lost, none twice, in order, and where Java puts them.
 
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::Arc;
 
 use crate::broker::Kafka;
 use crate::consumer::{places, read_back};
 use crate::java::Java;
+use crate::job::{Job, Produce, Running};
 use crate::ledger::{Ledger, Seat};
 use crate::workload::Workload;
 
-const PARTITIONS: usize = 6;
+pub(crate) const PARTITIONS: usize = 6;
 const TOPIC: &str = "letters";
-
-/// Sends a whole workload, says after each answer how many records are acknowledged, and returns the seats it was told.
-pub(crate) type Produce =
-    fn(&Java, &str, &str, &Workload, &mut dyn FnMut(u64)) -> Result<Vec<Option<Seat>>, String>;
 
 /// Produces `records` records to a Kafka that stays up, and reads all of them back.
 pub(crate) fn arrive(java: &Java, records: u64, produce: Produce) -> Result<(), String> {
-    let kafka = Kafka::start(java, 1)?;
-    kafka.create_topic(TOPIC, PARTITIONS, &[])?;
-    let workload = Workload::new(records, PARTITIONS);
-    let servers = kafka.bootstrap_servers();
-    let told = produce(java, &servers, TOPIC, &workload, &mut |_| ())?;
-    compare(&kafka, &workload, &told)
+    let (kafka, job) = start(java, records)?;
+    let told = Running::start(&job, produce).finish();
+    let compared = told.and_then(|told| compare(&kafka, &job, &told));
+    compared.map_err(|why| job.explain(&why))
 }
 
 /// The same, but Kafka is killed when a third was acknowledged, and comes back on the same data.
 pub(crate) fn survive_a_kill(java: &Java, records: u64, produce: Produce) -> Result<(), String> {
-    let mut kafka = Kafka::start(java, 1)?;
+    let (mut kafka, job) = start(java, records)?;
+    let killed = kill_at_a_third(&mut kafka, &job, produce);
+    killed.map_err(|why| job.explain(&why))
+}
+
+fn start(java: &Java, records: u64) -> Result<(Kafka, Arc<Job>), String> {
+    let kafka = Kafka::start(java, 1)?;
     kafka.create_topic(TOPIC, PARTITIONS, &[])?;
     let workload = Workload::new(records, PARTITIONS);
-    let servers = kafka.bootstrap_servers();
-    let (progress, acknowledged) = channel();
-    let (told, killed_at) = std::thread::scope(|scope| {
-        let killer = scope.spawn(|| kill_after(&mut kafka, records / 3, acknowledged));
-        let told = produce(java, &servers, TOPIC, &workload, &mut |n| {
-            let _ = progress.send(n);
-        });
-        drop(progress);
-        (told, killer.join().expect("the killer does not panic"))
-    });
-    let killed_at = killed_at?;
-    if killed_at >= records {
+    let job = Job::new(&kafka, TOPIC, workload);
+    Ok((kafka, Arc::new(job)))
+}
+
+fn kill_at_a_third(kafka: &mut Kafka, job: &Arc<Job>, produce: Produce) -> Result<(), String> {
+    let running = Running::start(job, produce);
+    running.reach(job.workload.records / 3)?;
+    kafka.kill();
+    job.note("Kafka is killed");
+    if job.acknowledged() >= job.workload.records {
         return Err("Kafka was killed too late to prove anything".to_owned());
     }
-    compare(&kafka, &workload, &told?)
-}
-
-/// Kills and restarts Kafka, and returns how many records were acknowledged by then.
-fn kill_after(kafka: &mut Kafka, mark: u64, acknowledged: Receiver<u64>) -> Result<u64, String> {
-    acknowledged
-        .iter()
-        .find(|&n| n >= mark)
-        .ok_or("the producer ended early")?;
-    kafka.kill();
-    let killed_at = acknowledged.try_iter().last().unwrap_or(mark);
     kafka.restart()?;
-    Ok(killed_at)
+    job.note("Kafka is back");
+    compare(kafka, job, &running.finish()?)
 }
 
-fn compare(kafka: &Kafka, workload: &Workload, told: &[Option<Seat>]) -> Result<(), String> {
+/// Reads the topic of a job back, and compares it with the workload and with what the producer was told.
+pub(crate) fn compare(kafka: &Kafka, job: &Job, told: &[Option<Seat>]) -> Result<(), String> {
+    let workload = &job.workload;
     let places = places(kafka.java(), workload.keys(), workload.partitions)?;
-    let mut ledger = Ledger::new(workload, places);
-    read_back(kafka, TOPIC, |line| ledger.read(line))?;
-    let seats = ledger.close()?;
-    for (number, (&seat, &told)) in seats.iter().zip(told).enumerate() {
-        if told.is_some_and(|told| told != seat) {
-            return Err(format!("record {number} is at {seat:?}, not at {told:?}"));
-        }
-    }
-    Ok(())
+    let mut ledger = Ledger::new(workload, places, told);
+    read_back(kafka, &job.topic, |line| ledger.read(line))?;
+    ledger.close()
 }

@@ -21,10 +21,10 @@ impl Java {
         Some(Self { program, libs })
     }
 
-    /// A main class out of Kafka's jars: short-lived, so that optimising it would cost more than it gives.
+    /// A main class out of Kafka's jars: optimising it would cost more than it gives.
     pub(crate) fn tool(&self, class: &str) -> Command {
-        let mut command = self.command("-Xmx256m");
-        command.arg("-XX:TieredStopAtLevel=1").arg(class);
+        let mut command = self.short_lived("-Xmx256m");
+        command.arg(class);
         command
     }
 
@@ -35,10 +35,17 @@ impl Java {
         command
     }
 
-    /// A Java source file beside this one.
+    /// A Java source file beside this one, one of Kafka's nodes among them: these are started so often that their start
+    /// counts for more than their speed.
     pub(crate) fn source(&self, file: &str) -> Command {
-        let mut command = self.command("-Xmx512m");
+        let mut command = self.short_lived("-Xmx320m");
         command.arg(beside(file));
+        command
+    }
+
+    fn short_lived(&self, heap: &str) -> Command {
+        let mut command = self.command(heap);
+        command.arg("-XX:TieredStopAtLevel=1");
         command
     }
 

@@ -10,6 +10,8 @@ pub(crate) struct Ledger<'a> {
     workload: &'a Workload,
     /// The partition of each key.
     places: Vec<usize>,
+    /// What the producer was told.
+    told: &'a [Option<Seat>],
     seats: Vec<Option<Seat>>,
     partitions: Vec<Partition>,
     expected: Vec<u8>,
@@ -22,10 +24,15 @@ struct Partition {
 }
 
 impl<'a> Ledger<'a> {
-    pub(crate) fn new(workload: &'a Workload, places: Vec<usize>) -> Self {
+    pub(crate) fn new(
+        workload: &'a Workload,
+        places: Vec<usize>,
+        told: &'a [Option<Seat>],
+    ) -> Self {
         Self {
             workload,
             places,
+            told,
             seats: vec![None; workload.records as usize],
             partitions: vec![Partition::default(); workload.partitions],
             expected: Vec::new(),
@@ -41,14 +48,17 @@ impl<'a> Ledger<'a> {
             .map_err(|why| complaint(&why, line))
     }
 
-    /// Everything was read: gives the seat of each record, if none is missing.
-    pub(crate) fn close(self) -> Result<Vec<Seat>, String> {
-        let numbered = self.seats.iter().enumerate();
-        let lost: Vec<_> = numbered.filter(|(_, s)| s.is_none()).collect();
-        if let Some((first, _)) = lost.first() {
-            return Err(format!("{} records are lost, first {first}", lost.len()));
+    /// Everything was read: is any record missing?
+    pub(crate) fn close(self) -> Result<(), String> {
+        let numbered = self.seats.iter().zip(self.told).enumerate();
+        let mut lost = numbered.filter(|(_, (seat, _))| seat.is_none());
+        match lost.next() {
+            None => Ok(()),
+            Some((number, (_, told))) => Err(format!(
+                "record {number} and {} others are lost, the first was told to be at {told:?}",
+                lost.count()
+            )),
         }
-        Ok(self.seats.into_iter().flatten().collect())
     }
 
     fn judge(&mut self, number: u64, seat: Seat, record: &[u8]) -> Result<(), String> {
@@ -75,8 +85,12 @@ impl<'a> Ledger<'a> {
             return Err(format!("follows a gap after {}", partition.next_offset));
         }
         partition.next_offset += 1;
-        match partition.last_number.replace(number) {
-            Some(last) if last > number => Err(format!("comes after record {last}")),
+        let last = partition.last_number.replace(number);
+        if let Some(last) = last.filter(|&last| last > number) {
+            return Err(format!("comes after record {last}"));
+        }
+        match self.told.get(number as usize) {
+            Some(&Some(told)) if told != seat => Err(format!("was told to be at {told:?}")),
             _ => Ok(()),
         }
     }
@@ -86,8 +100,11 @@ impl<'a> Ledger<'a> {
 pub(crate) fn notices_every_fault() -> Result<(), String> {
     let workload = Workload::new(1_000, 1);
     let lines: Vec<Vec<u8>> = (0..1_000).map(|n| logged(&workload, n, n)).collect();
-    let verdict = |lines: &[Vec<u8>]| {
-        let mut ledger = Ledger::new(&workload, vec![0; workload.keys().len()]);
+    let mut told = vec![None; 1_000];
+    told[499] = Some((0, 499));
+    let verdict = |lines: &[Vec<u8>], told: &[Option<Seat>]| {
+        let places = vec![0; workload.keys().len()];
+        let mut ledger = Ledger::new(&workload, places, told);
         lines.iter().try_for_each(|line| ledger.read(line))?;
         ledger.close()
     };
@@ -103,16 +120,21 @@ pub(crate) fn notices_every_fault() -> Result<(), String> {
         ("differs", |_, l| l[500].push(b'!')),
         ("is not ours", |w, l| l.push(logged(w, 1_000, 1_000))),
     ];
-    verdict(&lines)?;
+    verdict(&lines, &told)?;
     for (why, spoil) in faults {
         let mut lines = lines.clone();
         spoil(&workload, &mut lines);
-        match verdict(&lines) {
-            Err(found) if found.contains(why) => {}
-            other => return Err(format!("expected \"{why}\", got {other:?}")),
-        }
+        noticed(verdict(&lines, &told), why)?;
     }
-    Ok(())
+    told[500] = Some((0, 501));
+    noticed(verdict(&lines, &told), "was told to be at")
+}
+
+fn noticed(verdict: Result<(), String>, why: &str) -> Result<(), String> {
+    match verdict {
+        Err(found) if found.contains(why) => Ok(()),
+        other => Err(format!("expected \"{why}\", got {other:?}")),
+    }
 }
 
 fn logged(workload: &Workload, number: u64, offset: u64) -> Vec<u8> {

@@ -1,6 +1,7 @@
 //! ottla against the real thing: Apache Kafka's broker, its tools, its Java producer, and kcat.
 //!
 //! These tests run only where `OTTLA_KAFKA_LIBS` names the folder with Kafka's jars: `tests/run` sees to that.
+#![cfg_attr(not(feature = "tokio"), allow(unused))]
 
 mod broker;
 mod command_line;
@@ -8,7 +9,10 @@ mod consumer;
 mod control;
 mod delivery;
 mod java;
+mod job;
 mod ledger;
+mod metadata;
+mod nodes;
 mod peers;
 mod process;
 mod produce;
@@ -19,6 +23,8 @@ use std::process::ExitCode;
 use libtest_mimic::{Arguments, Trial};
 
 use java::Java;
+use job::Produce;
+use nodes::Nodes;
 
 fn main() -> ExitCode {
     let Some(java) = Java::from_env() else {
@@ -36,6 +42,14 @@ fn trials(java: &Java) -> Vec<Trial> {
         let java = java.clone();
         Trial::test(name, move || Ok(test(&java)?))
     };
+    let nodes = Nodes::default();
+    let kills = |runtime: &'static str, produce: Produce| {
+        let (java, nodes) = (java.clone(), nodes.clone());
+        let name = format!("three_nodes_survive_kills_{runtime}");
+        Trial::test(name, move || {
+            Ok(nodes.survive_kills(&java, runtime, produce)?)
+        })
+    };
     vec![
         trial("the_judge_notices_every_fault", |_| {
             ledger::notices_every_fault()
@@ -43,12 +57,20 @@ fn trials(java: &Java) -> Vec<Trial> {
         trial("control_arrives", |java| {
             delivery::arrive(java, 5_000, control::produce)
         }),
+        #[cfg(feature = "tokio")]
         trial("ottla_arrives", |java| {
-            delivery::arrive(java, 100_000, produce::produce)
+            delivery::arrive(java, 100_000, produce::on_tokio)
         }),
+        #[cfg(feature = "tokio")]
         trial("ottla_survives_a_kill", |java| {
-            delivery::survive_a_kill(java, 100_000, produce::produce)
+            delivery::survive_a_kill(java, 100_000, produce::on_tokio)
         }),
+        #[cfg(feature = "tokio")]
+        kills("on_tokio", produce::on_tokio),
+        #[cfg(feature = "smol")]
+        kills("on_smol", produce::on_smol),
+        #[cfg(feature = "blocking")]
+        kills("on_a_thread", produce::on_a_thread),
         trial("ottla_produce_delivers_a_file", command_line::produce),
         trial("kcat_is_at_home_in_the_embedded_cluster", |_| {
             let cluster = embedded()?;

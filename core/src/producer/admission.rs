@@ -224,6 +224,15 @@ impl ProducerCore {
         self.admit();
     }
 
+    /// Asks again about the topics that somebody waits for, a partition that is still to be added say (H065).
+    pub(super) fn want_awaited_topics(&mut self) {
+        for waiter in self.waiters.all() {
+            if let Some(State::Topic { topic, .. }) = self.waiters.get(waiter) {
+                self.cluster.want(topic);
+            }
+        }
+    }
+
     /// Fails those who wait for `topic`.
     pub(super) fn topic_was_refused(&mut self, topic: Topic, error: &SendError) {
         for waiter in self.waiters.of_topic(topic) {

@@ -147,6 +147,7 @@ impl ProducerCore {
                 }
             }
         }
+        self.want_awaited_topics();
     }
 
     /// A broker is new or has moved: its peer follows.

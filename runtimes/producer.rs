@@ -102,6 +102,9 @@ impl Producer {
 
     /// Sends many records like [`send`](Self::send), cheaper than one by one; deliveries come in the order of the
     /// records. At the first record that can't be sent it ends.
+    ///
+    /// Dropping the future sends nothing more, but the deliveries of what it had sent go with it: who wants every
+    /// outcome lets it end, with [`close`](Self::close) if need be.
     pub async fn send_all<'a>(
         &self,
         records: impl IntoIterator<Item = Record<'a>>,

@@ -485,6 +485,25 @@ fn h093_a_broker_that_lost_support_refuses_and_nobody_wonders() {
 }
 
 #[test]
+fn h077_where_metadata_has_no_ids_topics_go_by_their_names() {
+    let mut stage = warm(&[]);
+    for broker in 1..=3 {
+        stage
+            .model
+            .set_versions(broker, Api::Metadata, Some((0, 9)));
+        stage.cut(broker);
+    }
+    stage.model.delete_topic("letters");
+    stage.model.create_topic("letters", 2);
+    stage.excuse_losses();
+    let n = send(&mut stage, 1)[0];
+    stage.run_to_idle();
+    assert!(stage.is_written(n));
+    assert!(stage.now() < Duration::from_secs(2), "{:?}", stage.now());
+    stage.check();
+}
+
+#[test]
 fn h095_metadata_does_not_wait_behind_a_silent_produce_request() {
     let mut stage = warm(&[]);
     stage.hold_answers(1);
@@ -550,6 +569,18 @@ fn h096_the_back_off_begins_anew_once_a_link_was_ready() {
             stage.now() - start
         );
     }
+}
+
+#[test]
+fn h139_without_acknowledgements_a_close_ends_with_the_last_write() {
+    let mut stage = warm(&[("acks", "0")]);
+    send(&mut stage, 5);
+    let start = stage.now();
+    stage.close(Duration::from_secs(10));
+    stage.run_until(|stage| stage.closed().is_some());
+    assert!(stage.now() - start < Duration::from_millis(10));
+    assert_eq!(stage.written().len(), 6);
+    stage.check();
 }
 
 #[test]

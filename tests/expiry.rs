@@ -259,6 +259,19 @@ fn h044_a_retry_that_can_t_end_before_the_deadline_is_not_sent() {
 }
 
 #[test]
+fn h045_a_record_sent_from_within_an_expiry_has_its_own_deadline() {
+    let mut stage = warm(SHORT);
+    black_hole_links(&mut stage);
+    let expires = send(&mut stage, "expires");
+    let sent_then = stage.send_when_ended(expires, "letters", 0, None, b"sent from the callback");
+    stage.run_until(|stage| stage.outcome(expires).is_some());
+    assert_eq!(stage.outcome(sent_then), None, "not part of the same pass");
+    assert_eq!(stage.sent(sent_then).accepted, Some(stage.now()));
+    stage.run_until(|stage| stage.outcome(sent_then).is_some());
+    assert_eq!(life(&stage, sent_then), LIMIT);
+}
+
+#[test]
 fn h046_max_block_is_one_budget_for_metadata_and_memory() {
     let mut stage = Stage::new(
         3,

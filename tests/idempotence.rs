@@ -179,6 +179,37 @@ fn h019_a_head_with_an_unknown_attempt_ends_as_maybe_written() {
 }
 
 #[test]
+fn h019_java_s_way_is_a_setting_and_what_was_unknown_stays_unknown() {
+    let java = ("sequence.gap.policy", "resend");
+    for finds_a_leader in [true, false] {
+        let mut stage = warm(&[SINGLES, &[java]].concat());
+        stage
+            .model
+            .inject(On::produce("letters", 0), Fault::AppendThenDisconnect);
+        stage.model.inject(
+            On::produce("letters", 0),
+            Fault::Refuse(code::OUT_OF_ORDER_SEQUENCE_NUMBER),
+        );
+        let unknown = stage.send("letters", 0, None, b"unknown");
+        stage.run_until(|stage| stage.core().metrics().epoch_bumps == 1);
+        if !finds_a_leader {
+            stage.model.stop_broker(1);
+            stage.cut(1);
+            (2..=3).for_each(|broker| stage.stop_broker(broker));
+        }
+        stage.run_until(|stage| stage.unsettled().is_empty());
+
+        match stage.outcome(unknown) {
+            Some(Fate::Written { .. }) if finds_a_leader => {
+                assert_eq!(stage.log("letters", 0), ["first", "unknown", "unknown"]);
+            }
+            Some(Fate::MaybeWritten(_)) if !finds_a_leader => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
 fn h020_a_bump_restarts_every_partition_at_zero() {
     let mut stage = Stage::new(3, SINGLES);
     stage.model.create_topic("letters", 50);
@@ -650,6 +681,31 @@ fn h034_a_newer_epoch_of_somebody_else_means_a_new_id() {
     assert_ne!(last.producer_id, id);
     assert_eq!(stage.model.requests(Api::InitProducerId), 2);
     stage.check();
+}
+
+#[test]
+fn h034_a_leader_that_took_a_batch_of_the_old_id_has_taken_nothing_of_the_new_one() {
+    let mut stage = warm(SINGLES);
+    let on_first = || On::produce("letters", 0);
+    stage
+        .model
+        .inject(on_first(), Fault::Refuse(code::NOT_ENOUGH_REPLICAS));
+    stage.send("letters", 0, None, b"again after the id has changed");
+    stage.model.inject(
+        On::produce("letters", 1),
+        Fault::Refuse(code::INVALID_PRODUCER_EPOCH),
+    );
+    stage.send("letters", 1, None, b"costs the id");
+    stage.run_for(Duration::from_millis(50));
+    stage.model.inject(on_first(), Fault::Pass);
+    stage
+        .model
+        .inject(on_first(), Fault::Refuse(code::NOT_ENOUGH_REPLICAS));
+    send(&mut stage, 3);
+    stage.run_to_idle();
+
+    assert_eq!(stage.written().len(), 6);
+    stage.check(); // in order: nothing was pipelined behind the batch that was refused
 }
 
 #[test]

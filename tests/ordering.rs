@@ -133,6 +133,37 @@ fn h004_with_one_in_flight_an_expired_batch_mutes_its_partition_until_its_answer
 }
 
 #[test]
+fn h004_a_move_of_the_leader_does_not_unmute_the_partition() {
+    let mut stage = warm(&[
+        ("enable.idempotence", "false"),
+        ("max.in.flight.requests.per.connection", "1"),
+        ("metadata.max.age.ms", "500"),
+        ("request.timeout.ms", "5000"),
+        ("delivery.timeout.ms", "5000"),
+        ("batch.size", "0"),
+        ("linger.ms", "0"),
+    ]);
+    stage.model.inject(
+        On::produce("letters", 0),
+        Fault::Refuse(code::NOT_ENOUGH_REPLICAS),
+    );
+    let first = send(&mut stage, 1)[0];
+    stage.run_for(Duration::from_millis(10));
+    stage.hold_answers(1);
+    stage.run_for(Duration::from_secs(2));
+    stage.model.move_leader("letters", 0, 2);
+    let second = stage.send("letters", 0, None, b"the second");
+    stage.run_until(|stage| stage.outcome(first).is_some());
+    stage.run_for(Duration::from_millis(20));
+    assert!(arrivals(&stage).iter().all(|a| a.broker == 1));
+
+    stage.run_to_idle();
+    assert!(stage.is_written(second), "once the link was given up");
+    assert_eq!(stage.log("letters", 0), ["first", "letter 0", "the second"]);
+    stage.check();
+}
+
+#[test]
 fn h005_without_idempotence_retries_may_reorder_but_lose_nothing() {
     let mut stage = warm(&[
         ("enable.idempotence", "false"),

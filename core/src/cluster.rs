@@ -37,8 +37,10 @@ pub(crate) struct Cluster {
 /// A topic by name, and what is known of it.
 pub(crate) struct TopicState {
     pub(crate) name: Box<str>,
-    /// Zero while unknown (KIP-516).
+    /// The id that the last answer gave (KIP-516); zero if it gave none, so that the topic is named by its name.
     pub(crate) id: [u8; 16],
+    /// The last id that any answer gave: another one is another topic (H061).
+    last_id: [u8; 16],
     pub(crate) leaders: Vec<Leader>,
     /// Why the brokers refuse it, at the last look.
     pub(crate) refused: Option<ErrorCode>,
@@ -98,6 +100,7 @@ impl Cluster {
         self.topics.push(TopicState {
             name: name.into(),
             id: [0; 16],
+            last_id: [0; 16],
             leaders: Vec::new(),
             refused: None,
             wanted: false,
@@ -281,13 +284,14 @@ impl Cluster {
             _ => return self.want(topic),
         }
         state.refused = None;
-        let recreated = is_another(state.id, answer.topic_id);
+        let recreated = is_another(state.last_id, answer.topic_id);
         if recreated {
             state.leaders.clear();
             changes.push(Change::Recreated(topic));
         }
-        if answer.topic_id != [0; 16] {
-            state.id = answer.topic_id;
+        state.id = answer.topic_id;
+        if state.id != [0; 16] {
+            state.last_id = state.id;
         }
         let before = state.leaders.clone();
         // An index beyond the number that came is a hole that a later answer fills; far beyond, it is nonsense.

@@ -365,7 +365,12 @@ impl Sequences {
 
     fn written(&mut self, place: usize, leadership: Leadership) -> Resolution {
         let entry = self.unresolved.remove(place);
-        self.proven = Some(leadership);
+        // What it has taken is of this id, whichever we hold by now.
+        let producer_id = entry.stamp.producer_id;
+        self.proven = Some(Leadership {
+            producer_id,
+            ..leadership
+        });
         if self.gap.is_some_and(|gap| gap < entry.serial) {
             self.gap = None;
         }

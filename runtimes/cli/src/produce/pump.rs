@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     future::{Future, poll_fn},
     pin::Pin,
-    task::Poll,
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -192,6 +192,7 @@ impl<'a> Pump<'a> {
                 }
             }
         }
+        poll_fn(|cx| Poll::Ready(self.settle_ready(cx))).await;
         while self.on_the_way.len() > WINDOW {
             self.settle().await;
         }
@@ -200,28 +201,30 @@ impl<'a> Pump<'a> {
 
     /// Waits until the oldest record has its outcome, and takes note of all that have theirs.
     async fn settle(&mut self) {
-        poll_fn(|cx| {
-            let (mut records, mut bytes) = (0, 0);
-            while let Some(oldest) = self.on_the_way.front_mut() {
-                let Poll::Ready(outcome) = Pin::new(&mut oldest.delivery).poll(cx) else {
-                    break;
-                };
-                records += 1;
-                bytes += oldest.bytes;
-                match outcome {
-                    Ok(written) => self.outcome.written(&written, oldest),
-                    Err(undelivered) => self.outcome.tally.undelivered(&undelivered),
-                }
-                self.on_the_way.pop_front();
-            }
-            self.progress.add(records, bytes);
-            if records > 0 {
-                Poll::Ready(())
-            } else {
-                Poll::Pending
-            }
+        poll_fn(|cx| match self.settle_ready(cx) {
+            0 => Poll::Pending,
+            _ => Poll::Ready(()),
         })
         .await;
+    }
+
+    /// Takes note of the oldest records, as far as they have their outcome, and returns how many that were.
+    fn settle_ready(&mut self, cx: &mut Context<'_>) -> u64 {
+        let (mut records, mut bytes) = (0, 0);
+        while let Some(oldest) = self.on_the_way.front_mut() {
+            let Poll::Ready(outcome) = Pin::new(&mut oldest.delivery).poll(cx) else {
+                break;
+            };
+            records += 1;
+            bytes += oldest.bytes;
+            match outcome {
+                Ok(written) => self.outcome.written(&written, oldest),
+                Err(undelivered) => self.outcome.tally.undelivered(&undelivered),
+            }
+            self.on_the_way.pop_front();
+        }
+        self.progress.add(records, bytes);
+        records
     }
 
     /// Counts the lines that were read and are not sent any more: `unsent`, up to `more` chunks that are still read, and

@@ -64,17 +64,17 @@ impl Stage {
         }
     }
 
-    /// Loses what the producer writes to a broker.
+    /// Loses what the producer writes to a broker. A link that lost something stays deaf.
     pub fn lose_requests(&mut self, broker: i32, on: bool) {
         self.network.path(broker).loses_requests = on;
     }
 
-    /// Loses what a broker sends, but for the next `bytes` of it.
+    /// Loses what a broker sends, but for the next `bytes` of it. A link that lost something stays mute.
     pub fn lose_answers_after(&mut self, broker: i32, bytes: usize) {
         self.network.path(broker).answers_left = Some(bytes);
     }
 
-    /// Loses nothing of what a broker sends any more.
+    /// Loses nothing of what a broker sends on links to come.
     pub fn pass_answers(&mut self, broker: i32) {
         self.network.path(broker).answers_left = None;
     }

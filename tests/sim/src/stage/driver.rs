@@ -1,14 +1,10 @@
 //! The driver's part: it does what the core asks for, and tells it what happened.
 
-use std::net::{Ipv4Addr, SocketAddr};
-
-use bytes::Bytes;
-use ottla_core::{Command, ConnectionId, Disconnect, Event, ResolveError, SendError};
+use ottla_core::{Command, ConnectionId, Disconnect, Event};
 
 use super::link::{Cut, TICK, is_produce, take_bytes};
-use super::network::{Delivery, Dial, Lookup};
-use super::{Stage, duration, instant, record};
-use crate::Answer;
+use super::network::Delivery;
+use super::{Stage, duration, instant};
 
 /// How often the core may be due again at once without any output.
 const IDLE_WAKES: usize = 3;
@@ -99,16 +95,8 @@ impl Stage {
         }
     }
 
-    /// The broker at an address; 0, which no broker has, if there is none.
-    fn broker_at(&self, address: SocketAddr) -> i32 {
-        let is_there = |id: &i32| {
-            address.ip() == Ipv4Addr::LOCALHOST && self.model.address(*id).1 == address.port()
-        };
-        self.model.brokers().find(is_there).unwrap_or(0)
-    }
-
     /// Lets a link's socket take what it takes now.
-    fn write(&mut self, connection: ConnectionId) {
+    pub(crate) fn write(&mut self, connection: ConnectionId) {
         let Some(link) = self.network.links.get_mut(&connection) else {
             return;
         };
@@ -164,7 +152,7 @@ impl Stage {
             format_args!("link to {} ends: {why:?}", link.broker),
         );
         let path = self.network.path(link.broker);
-        if !path.loses_requests {
+        if !link.is_deaf && !path.loses_requests {
             let at = link.busy_to.max(self.now + path.latency);
             self.network.schedule(
                 at,
@@ -188,23 +176,12 @@ impl Stage {
             } => {
                 self.trace
                     .line(self.now, format_args!("{batch:?} {records:?}: {outcome:?}"));
-                self.outcomes
+                let followers = self
+                    .outcomes
                     .complete(batch, records, &outcome, last, self.now);
+                followers.into_iter().for_each(|n| self.hand_in(n));
             }
-            Event::Admitted(waiter) => {
-                let Some(n) = self.outcomes.waited(waiter) else {
-                    return;
-                };
-                match self.core.send_waited(
-                    instant(self.now),
-                    waiter,
-                    &record(self.outcomes.sent(n)),
-                ) {
-                    Ok(ticket) => self.outcomes.accept(n, ticket, self.now),
-                    Err(SendError::Full | SendError::TopicNotReady) => self.hand_in(n),
-                    Err(error) => self.outcomes.refuse(n, error, self.now),
-                }
-            }
+            Event::Admitted(waiter) => self.hand_in_waited(waiter),
             Event::WaitFailed(waiter, error) => {
                 if let Some(n) = self.outcomes.waited(waiter) {
                     self.outcomes.refuse(n, error, self.now);
@@ -222,149 +199,5 @@ impl Stage {
             }
             _ => {}
         }
-    }
-
-    pub(crate) fn deliver(&mut self, delivery: Delivery) {
-        match delivery {
-            Delivery::Resolved { lookup, host, port } => {
-                let found = match self.network.lookups.get(&*host) {
-                    Some(Lookup::Found(addresses)) => Ok(addresses.clone()),
-                    Some(Lookup::Failed(why)) => Err(*why),
-                    Some(Lookup::Silent) => return,
-                    None => self.look_up(&host, port),
-                };
-                let found = found.as_deref().map_err(|why| *why);
-                self.core.handle_resolved(instant(self.now), lookup, found);
-            }
-            Delivery::Dialled { connection } => self.dialled(connection),
-            Delivery::Writable { connection } => self.write(connection),
-            Delivery::Request { serial, bytes } => self.at_broker(serial, &bytes),
-            Delivery::Hangup { serial } => self.forget(serial),
-            Delivery::AnswerIsDue { serial, frame } => self.answer(serial, frame),
-            Delivery::Answer { connection, bytes } => {
-                if self.network.links.contains_key(&connection) {
-                    self.core
-                        .handle_input(instant(self.now), connection, &bytes);
-                }
-            }
-            Delivery::Closed { connection } => self.lose(connection, Disconnect::Closed),
-        }
-    }
-
-    /// The broker of this name, at 127.0.0.1.
-    fn look_up(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, ResolveError> {
-        let is_known = self
-            .model
-            .brokers()
-            .any(|id| self.model.address(id).0 == host);
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        if is_known {
-            Ok(vec![address])
-        } else {
-            Err(ResolveError::NotFound)
-        }
-    }
-
-    fn dialled(&mut self, connection: ConnectionId) {
-        let Some(link) = self.network.links.get(&connection) else {
-            return;
-        };
-        let broker = link.broker;
-        match self.network.path(broker).dial {
-            Dial::Accept if self.model.is_up(broker) => {
-                self.trace
-                    .line(self.now, format_args!("link to {broker} is up"));
-                self.core.handle_connected(instant(self.now), connection);
-            }
-            Dial::Accept | Dial::Refuse => self.lose(connection, Disconnect::Refused),
-            Dial::BlackHole => {}
-        }
-    }
-
-    /// Bytes reach a broker, whether or not the producer's end is still there.
-    fn at_broker(&mut self, serial: u64, bytes: &[u8]) {
-        let Some(inbox) = self.network.inboxes.get_mut(&serial) else {
-            return;
-        };
-        let broker = inbox.broker;
-        for request in inbox.take(bytes) {
-            let is_produce = request.starts_with(&[0, 0]);
-            let answer = self.model.handle(self.now, broker, serial, request);
-            self.trace
-                .line(self.now, format_args!("at {broker}: {}", describe(&answer)));
-            match answer {
-                Answer::Reply(frame) => {
-                    let frame = if is_produce {
-                        self.tampered(broker, frame)
-                    } else {
-                        frame
-                    };
-                    self.answer(serial, frame);
-                }
-                Answer::Later { due, frame } => {
-                    self.network
-                        .schedule(due, Delivery::AnswerIsDue { serial, frame });
-                }
-                Answer::Disconnect => return self.hang_up(serial),
-                _ => {}
-            }
-        }
-    }
-
-    fn tampered(&mut self, broker: i32, frame: Bytes) -> Bytes {
-        match self.network.path(broker).tamper.take() {
-            Some(change) => {
-                let mut bytes = frame.to_vec();
-                change(&mut bytes);
-                bytes.into()
-            }
-            None => frame,
-        }
-    }
-
-    /// A broker sends an answer, or keeps it back.
-    fn answer(&mut self, serial: u64, frame: Bytes) {
-        let Some(inbox) = self.network.inboxes.get(&serial) else {
-            return;
-        };
-        let (broker, connection) = (inbox.broker, inbox.connection);
-        if self.network.path(broker).is_held {
-            if let Some(link) = self.network.links.get_mut(&connection) {
-                link.held.push(frame);
-            }
-        } else {
-            self.network.send_answer(self.now, connection, frame);
-        }
-    }
-
-    /// The broker closes a link.
-    pub(crate) fn hang_up(&mut self, serial: u64) {
-        let Some(inbox) = self.network.inboxes.get(&serial) else {
-            return;
-        };
-        let (broker, connection) = (inbox.broker, inbox.connection);
-        self.forget(serial);
-        let path = self.network.path(broker);
-        let is_silent = path.answers_left == Some(0);
-        let at = self.now + path.latency;
-        if let Some(link) = self.network.links.get(&connection).filter(|_| !is_silent) {
-            let at = link.busy_from.max(at);
-            self.network.schedule(at, Delivery::Closed { connection });
-        }
-    }
-
-    /// The broker's end of a link is gone.
-    pub(crate) fn forget(&mut self, serial: u64) {
-        if let Some(inbox) = self.network.inboxes.remove(&serial) {
-            self.model.closed(inbox.broker, serial);
-        }
-    }
-}
-
-fn describe(answer: &Answer) -> String {
-    match answer {
-        Answer::Reply(frame) => format!("a request, answered in {} bytes", frame.len()),
-        Answer::Later { due, .. } => format!("a request, to be answered at {due:?}"),
-        other => format!("a request, {other:?}"),
     }
 }

@@ -32,6 +32,9 @@ pub(crate) struct Link {
     /// No byte towards the broker arrives before this, and none from it before that.
     pub(crate) busy_to: Duration,
     pub(crate) busy_from: Duration,
+    /// Bytes towards the broker were lost, or bytes from it: none comes through any more, since a stream has no holes.
+    pub(crate) is_deaf: bool,
+    pub(crate) is_mute: bool,
 }
 
 /// What lies between the producer and one broker. It holds for all their links, those to come included.
@@ -65,6 +68,8 @@ impl Link {
             held: Vec::new(),
             busy_to: Duration::ZERO,
             busy_from: Duration::ZERO,
+            is_deaf: false,
+            is_mute: false,
         }
     }
 }

@@ -151,7 +151,8 @@ impl Network {
             return;
         };
         let path = self.paths.entry(link.broker).or_default();
-        if path.loses_requests || bytes.is_empty() {
+        link.is_deaf |= path.loses_requests;
+        if link.is_deaf || bytes.is_empty() {
             return;
         }
         link.busy_to = link.busy_to.max(now + path.latency);
@@ -175,8 +176,12 @@ impl Network {
         let Some(link) = self.links.get_mut(&connection) else {
             return;
         };
+        if link.is_mute {
+            return;
+        }
         let path = self.paths.entry(link.broker).or_default();
         if let Some(left) = &mut path.answers_left {
+            link.is_mute = *left < bytes.len();
             bytes.truncate(*left);
             *left -= bytes.len();
         }

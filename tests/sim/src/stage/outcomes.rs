@@ -1,6 +1,7 @@
 //! Every record that was handed in, and exactly one outcome for each.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::Duration;
 
 use ottla_core::{BatchId, DeliveryError, Outcome, SendError, Ticket, Topic, Waiter};
@@ -52,6 +53,8 @@ pub(crate) struct Outcomes {
     sent: Vec<Sent>,
     batches: BTreeMap<BatchId, Vec<usize>>,
     waiting: BTreeMap<Waiter, usize>,
+    /// The record that is sent when another has its outcome.
+    followers: BTreeMap<usize, usize>,
     accepted: usize,
     /// Records before this one have their outcome.
     settled: usize,
@@ -85,6 +88,10 @@ impl Sent {
         self.fate.as_ref()
     }
 
+    fn is_settled(&self) -> bool {
+        self.fate.is_some()
+    }
+
     pub(crate) fn handle(&self) -> Topic {
         self.handle
     }
@@ -103,10 +110,27 @@ impl Sent {
     }
 }
 
+impl Fate {
+    /// What an outcome means for the record at `place` in its range.
+    fn new(outcome: &Outcome, place: i64) -> Fate {
+        match outcome {
+            Outcome::Written { offset, .. } => Fate::Written {
+                offset: offset.map(|first| first + place),
+            },
+            Outcome::NotWritten(error) => Fate::NotWritten(error.clone()),
+            Outcome::MaybeWritten(error) => Fate::MaybeWritten(error.clone()),
+        }
+    }
+}
+
 impl Outcomes {
     pub(crate) fn note(&mut self, sent: Sent) -> usize {
         self.sent.push(sent);
         self.sent.len() - 1
+    }
+
+    pub(crate) fn follow(&mut self, ended: usize, n: usize) {
+        self.followers.insert(ended, n);
     }
 
     pub(crate) fn wait(&mut self, n: usize, waiter: Waiter) {
@@ -137,51 +161,34 @@ impl Outcomes {
         self.sent[n].end(Fate::Refused(error), now);
     }
 
-    /// Gives the records of a range of a batch their outcome.
+    /// Gives the records of a range of a batch their outcome. Returns those that are to be sent now.
     pub(crate) fn complete(
         &mut self,
         batch: BatchId,
-        records: std::ops::Range<u32>,
+        records: Range<u32>,
         outcome: &Outcome,
         last: bool,
         now: Duration,
-    ) {
-        let numbers = self
-            .batches
-            .get(&batch)
-            .expect("I5: only a batch with a ticket has an outcome");
-        for index in records.clone() {
-            let n = *numbers
-                .get(index as usize)
-                .expect("I5: only a record with a ticket has an outcome");
-            let offset = |base: i64| base + i64::from(index - records.start);
-            let fate = match outcome {
-                Outcome::Written { offset: base, .. } => Fate::Written {
-                    offset: base.map(offset),
-                },
-                Outcome::NotWritten(error) => Fate::NotWritten(error.clone()),
-                Outcome::MaybeWritten(error) => Fate::MaybeWritten(error.clone()),
-            };
-            self.sent[n].end(fate, now);
+    ) -> Vec<usize> {
+        let of_batch = self.batches.get(&batch).map_or(&[][..], Vec::as_slice);
+        let numbers = of_batch
+            .get(records.start as usize..records.end as usize)
+            .expect("I5: only records with a ticket have an outcome")
+            .to_vec();
+        for (&n, place) in numbers.iter().zip(0..) {
+            self.sent[n].end(Fate::new(outcome, place), now);
         }
         if last {
-            let numbers = self.batches.remove(&batch).unwrap_or_default();
-            let open: Vec<usize> = numbers
-                .into_iter()
-                .filter(|&n| self.sent[n].fate().is_none())
-                .collect();
-            assert!(
-                open.is_empty(),
-                "I5: {batch:?} ended, and these of its records have no outcome: {open:?}"
-            );
+            let all = self.batches.remove(&batch).unwrap_or_default();
+            let is_open = |n: &usize| self.sent[*n].fate().is_none();
+            let open: Vec<usize> = all.into_iter().filter(is_open).collect();
+            assert_eq!(open, [], "I5: {batch:?} ended without outcomes of these");
         }
-        while self
-            .sent
-            .get(self.settled)
-            .is_some_and(|s| s.fate().is_some())
-        {
+        while self.sent.get(self.settled).is_some_and(Sent::is_settled) {
             self.settled += 1;
         }
+        let follower = |n: &usize| self.followers.remove(n);
+        numbers.iter().filter_map(follower).collect()
     }
 
     pub(crate) fn sent(&self, n: usize) -> &Sent {
@@ -195,6 +202,6 @@ impl Outcomes {
     /// The records without an outcome.
     pub(crate) fn unsettled(&self) -> impl Iterator<Item = usize> {
         let rest = (self.settled..).zip(&self.sent[self.settled..]);
-        rest.filter(|(_, s)| s.fate().is_none()).map(|(n, _)| n)
+        rest.filter(|(_, s)| !s.is_settled()).map(|(n, _)| n)
     }
 }

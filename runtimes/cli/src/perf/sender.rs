@@ -41,7 +41,7 @@ struct OnTheWay {
 
 /// At a fast rate one record in so many has its latency taken; the others go in a group.
 const GROUP: u64 = 64;
-/// Deliveries that are kept at most, however small the records are; `buffer.memory` bounds them too.
+/// Deliveries that a thread keeps at most, however small the records are; `buffer.memory` bounds them too.
 const WINDOW: usize = 1 << 18;
 /// The longest sleep, after which to see whether to stop.
 const NAP: Duration = Duration::from_millis(100);
@@ -96,7 +96,9 @@ impl Job {
             move |outcome| outcomes.timed(start, outcome)
         };
         match self.producer.try_send_with(record.clone(), callback()) {
-            Err(SendError::Full) => self.producer.send_with_blocking(record, callback()),
+            Err(error) if waiting_helps(&error) => {
+                self.producer.send_with_blocking(record, callback())
+            }
             sent => sent,
         }
     }
@@ -110,7 +112,7 @@ impl Job {
     ) -> Result<(), SendError> {
         let (taken, mut refused) = on_the_way.add(self.producer.try_send_all(group));
         *sent += taken;
-        if refused == Some(SendError::Full) {
+        if refused.as_ref().is_some_and(waiting_helps) {
             let rest = &group[taken as usize..];
             let (taken, still) = on_the_way.add(self.producer.send_all_blocking(rest));
             *sent += taken;
@@ -156,9 +158,15 @@ impl OnTheWay {
             match oldest.wait() {
                 Ok(_) => self.outcomes.written(1),
                 Err(WaitError::Undelivered(undelivered)) => self.outcomes.undelivered(&undelivered),
-                Err(WaitError::InCallback(_)) => unreachable!("a thread that sends"),
+                Err(WaitError::InCallback(_)) => {
+                    unreachable!("a thread that sends is not in a callback")
+                }
             }
             self.settle();
         }
     }
+}
+
+fn waiting_helps(refused: &SendError) -> bool {
+    matches!(refused, SendError::Full | SendError::TopicNotReady)
 }

@@ -52,7 +52,8 @@ scenarios! {
         many_records_come_back_in_order
         threads_share_a_producer
         a_broker_restarts_in_the_middle
-        a_lost_answer_is_no_duplicate;
+        a_lost_answer_is_no_duplicate
+        a_link_that_is_half_open_is_left;
     waiting:
         the_order_is_that_of_the_first_polls
         a_full_buffer_refuses_or_makes_wait

@@ -1,11 +1,12 @@
 //! What is written, and how it comes back.
 
 use std::{
+    sync::mpsc,
     thread,
     time::{Duration, SystemTime},
 };
 
-use ottla::{Acks, Config, Header, Record};
+use ottla::{Acks, Config, Header, Record, Setup};
 use ottla_sim::{Fault, On, code};
 
 use super::harness::{Adapter, block_on, cluster, log, offset_of, settings, small, to_t};
@@ -201,4 +202,20 @@ pub(crate) fn a_lost_answer_is_no_duplicate<A: Adapter>() {
     }
     assert_eq!(log(&cluster, "t", 0), values);
     assert_eq!(cluster.with_model(|model| model.planned_faults()), 0);
+}
+
+/// The broker takes the batch and is never heard of again on that connection; the time-out is what tells.
+pub(crate) fn a_link_that_is_half_open_is_left<A: Adapter>() {
+    let (cluster, adapter) = (cluster(1), A::new());
+    cluster.with_model(|model| model.inject(On::AnyProduce, Fault::AppendThenSilence));
+    let timeout = Duration::from_millis(300);
+    let config = settings(&cluster).request_timeout(timeout).build().unwrap();
+    let (warn, warned) = mpsc::channel();
+    let setup = Setup::new(config).on_warning(move |warning| drop(warn.send(warning.to_string())));
+    let producer = adapter.start(setup);
+    let delivery = block_on(producer.send(to_t("once"))).unwrap();
+    assert_eq!(block_on(delivery).unwrap().offset, Some(0));
+    let warning = warned.recv().unwrap();
+    assert!(warning.contains("no answer within 300ms"), "{warning}");
+    assert_eq!(log(&cluster, "t", 0), ["once"]);
 }

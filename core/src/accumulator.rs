@@ -319,7 +319,10 @@ impl Accumulator {
                 queue.bytes -= batch.body.records_len();
             }
             State::Sealed => {
-                queue.sealed.retain(|&s| s != slot);
+                // Ends come nearly in order: it is at the front, or near it.
+                if let Some(place) = queue.sealed.iter().position(|&s| s == slot) {
+                    queue.sealed.remove(place);
+                }
                 queue.bytes -= batch.body.records_len();
             }
             State::Taken => {}
@@ -362,7 +365,7 @@ impl Accumulator {
 
     /// The slots of all batches without an outcome, in no order that matters.
     pub(crate) fn live(&self) -> impl Iterator<Item = u32> + '_ {
-        let live = |b: &Batch| !matches!(b.state, State::Vacant | State::Ended);
+        let live = |b: &Batch| b.state.is_live();
         (0u32..)
             .zip(&self.batches)
             .filter(move |(_, b)| live(b))
@@ -424,6 +427,7 @@ impl Accumulator {
         self.live += 1;
         let id = BatchId::new(slot, batch.generation);
         self.expiring.push_back((batch.deadline, id));
+        self.compact();
         let queue = &mut self.queues[partition as usize];
         queue.open = Some(slot);
         if self.linger.is_zero() {
@@ -432,6 +436,28 @@ impl Accumulator {
             self.lingering.push_back((self.latest + self.linger, id));
         }
         slot
+    }
+
+    /// Drops what is over from the lists of deadlines, once that is most of them: one batch that is stuck at the front
+    /// must not let them grow.
+    fn compact(&mut self) {
+        let most = 2 * self.live + 64;
+        let Self {
+            batches,
+            lingering,
+            expiring,
+            ..
+        } = self;
+        let is = |id: BatchId, alive: fn(State) -> bool| {
+            let batch = &batches[id.slot()];
+            batch.generation == id.generation() && alive(batch.state)
+        };
+        if expiring.len() > most {
+            expiring.retain(|&(_, id)| is(id, State::is_live));
+        }
+        if lingering.len() > most {
+            lingering.retain(|&(_, id)| is(id, |state| state == State::Open));
+        }
     }
 
     fn seal(&mut self, partition: u32) {
@@ -452,8 +478,14 @@ impl Accumulator {
     }
 
     fn is_live(&self, id: BatchId) -> bool {
-        self.get(id)
-            .is_some_and(|b| !matches!(b.state, State::Vacant | State::Ended))
+        self.get(id).is_some_and(|b| b.state.is_live())
+    }
+}
+
+impl State {
+    /// The batch has no outcome yet.
+    fn is_live(self) -> bool {
+        !matches!(self, Self::Vacant | Self::Ended)
     }
 }
 

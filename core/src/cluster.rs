@@ -124,6 +124,11 @@ impl Cluster {
         self.brokers.get(&id).map(|(host, port)| (&**host, *port))
     }
 
+    /// Forgets all brokers, and says which they were.
+    pub(crate) fn forget_brokers(&mut self) -> Vec<i32> {
+        core::mem::take(&mut self.brokers).into_keys().collect()
+    }
+
     /// Asks about a topic before its age demands it.
     pub(crate) fn want(&mut self, topic: Topic) {
         self.topics[topic.index()].wanted = true;
@@ -193,16 +198,21 @@ impl Cluster {
             }
         }
         for &topic in asked {
-            // Unknown, without partitions, without an answer, or without a leader: asked about again.
+            // Unknown, without partitions, without an answer, or without a leader: asked about again. Not so one that
+            // is refused: that is final, until somebody wants it again.
             let state = self.state(topic);
-            if state.leaders.is_empty() || state.leaders.iter().any(|l| l.broker.is_none()) {
+            let is_whole =
+                !state.leaders.is_empty() && state.leaders.iter().all(|l| l.broker.is_some());
+            if !is_whole && (state.refused.is_none() || !state.leaders.is_empty()) {
                 self.want(topic);
             }
         }
         if self.asking_all {
             self.refreshed = Some(now);
         }
-        self.fruitless = if changes.len() > known {
+        let is_news = |change: &Change| !matches!(change, Change::Refused(..));
+        let news = changes[known..].iter().any(is_news);
+        self.fruitless = if news {
             0
         } else {
             self.fruitless.saturating_add(1)

@@ -93,6 +93,8 @@ pub(crate) struct Connection {
     pub(crate) versions: Versions,
     in_flight: VecDeque<InFlight>,
     produces: usize,
+    /// The latest requests that get no answer: a broker that answers all the same is not listened to (H139).
+    unanswered: VecDeque<i32>,
     next_correlation_id: i32,
     got_ready: bool,
     /// A transmit is with the driver.
@@ -123,6 +125,7 @@ impl Connection {
             versions: Versions::default(),
             in_flight: VecDeque::new(),
             produces: 0,
+            unanswered: VecDeque::new(),
             next_correlation_id: 0,
             got_ready: false,
             writing: false,
@@ -230,10 +233,17 @@ impl Connection {
     pub(crate) fn written(&mut self, now: Instant) -> Option<InFlight> {
         self.writing = false;
         self.active = self.active.max(now);
-        if self.in_flight.back().is_some_and(|r| !r.is_answered) {
-            return self.take(VecDeque::pop_back);
+        let done = self.in_flight.back().filter(|r| !r.is_answered)?;
+        self.unanswered.push_back(done.correlation_id);
+        if self.unanswered.len() > UNANSWERED {
+            self.unanswered.pop_front();
         }
-        None
+        self.take(VecDeque::pop_back)
+    }
+
+    /// An answer with this id is to be passed over.
+    pub(crate) fn expects_no_answer(&self, correlation_id: i32) -> bool {
+        self.unanswered.contains(&correlation_id)
     }
 
     pub(crate) fn is_writing(&self) -> bool {
@@ -355,3 +365,6 @@ impl Connection {
         Some(taken)
     }
 }
+
+/// Requests without answers that are remembered.
+const UNANSWERED: usize = 64;

@@ -62,17 +62,16 @@ impl Memory {
 
     /// Takes a waiter out of the queue.
     pub(crate) fn leave(&mut self, waiter: u32) {
-        self.waiting.retain(|w| w.waiter != waiter);
+        if let Some(place) = self.waiting.iter().position(|w| w.waiter == waiter) {
+            self.waiting.remove(place);
+        }
     }
 
     pub(crate) fn has_waiters(&self) -> bool {
         !self.waiting.is_empty()
     }
 
-    /// Admits the first waiter, charging what it asked for, if that is free and it is time to admit.
-    ///
-    /// Room is given out in portions, so that those who are woken fill whole batches together: from an eighth of
-    /// the limit on, or when nothing is under way (`idle`) that would free more.
+    /// Admits the first waiter, charging what it asked for, if that is free and the account is `open`.
     pub(crate) fn admit(&mut self, open: bool) -> Option<(u32, usize)> {
         let first = *self.waiting.front()?;
         if !open || !self.take(first.bytes) {

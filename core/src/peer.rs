@@ -87,7 +87,12 @@ impl Peer {
     pub(crate) fn move_to(&mut self, host: &str, port: u16) {
         (self.host, self.port) = (host.into(), port);
         self.addresses.clear();
-        self.failures = 0;
+        (
+            self.failures,
+            self.setup_timeouts,
+            self.negotiation_failures,
+        ) = (0, 0, 0);
+        (self.last, self.stalled_since) = (None, None);
         if !self.is_up() {
             self.state = State::Down;
         }

@@ -21,6 +21,8 @@ use address::BOOTSTRAP_SERVERS;
 use settings::{Chosen, Settings};
 
 const CLIENT_ID: &str = "client.id";
+/// A frame's length is 31 bits; some of it goes to what is not records.
+const LARGEST_REQUEST: usize = i32::MAX as usize - (1 << 16);
 
 /// The settings of a producer; they never change, and they fit together.
 #[derive(Clone, Debug)]
@@ -203,6 +205,7 @@ impl ConfigBuilder {
             })?;
         let mut settings = self.chosen.settle()?;
         self.settle_delivery_timeout(&mut settings)?;
+        settings.max_request_size = settings.max_request_size.min(LARGEST_REQUEST);
         self.settle_reconnect_backoff(&mut settings);
         Ok(Config {
             bootstrap_servers: HostPort::list(servers)?,

@@ -182,6 +182,9 @@ impl ProducerCore {
     }
 
     /// Admits those for whom there is room, in order.
+    ///
+    /// Room is given out in portions, so that those who are woken fill whole batches together: from an eighth of
+    /// `buffer.memory` on, or when nothing is under way that would free more.
     pub(super) fn admit(&mut self) {
         if !self.memory.has_waiters() {
             return;
@@ -302,8 +305,12 @@ impl ProducerCore {
     fn check_running(&self) -> Result<(), SendError> {
         match self.ending {
             Ending::Running => Ok(()),
-            Ending::Failed(fatal) => Err(SendError::Fatal(fatal)),
-            Ending::Closing(_) | Ending::Leaving | Ending::Closed => Err(SendError::Closed),
+            Ending::Leaving(Some(fatal)) | Ending::Closed(Some(fatal)) => {
+                Err(SendError::Fatal(fatal))
+            }
+            Ending::Closing(_) | Ending::Leaving(None) | Ending::Closed(None) => {
+                Err(SendError::Closed)
+            }
         }
     }
 

@@ -3,10 +3,10 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::ops::Range;
 
-use super::{ProducerCore, ProducerId, acks_answered, backoff, not_written, verdict::judge};
+use super::{ProducerCore, ProducerId, acks_answered, backoff, verdict::judge};
 use crate::{
     connection::{InFlight, ProduceItem, Request},
-    error::{Cause, DeliveryError, Disconnect, SendError},
+    error::{Cause, DeliveryError, Disconnect},
     event::Warning,
     idempotence::{Attempt, Fate, Identity, Resolution},
     log::debug,
@@ -41,27 +41,24 @@ impl ProducerCore {
                 self.update_peer(endpoint.node_id);
             }
         }
-        // The topics by name must be found before anything changes.
+        // In the order of topic and partition, whatever the answer's is.
         let mut rest: Vec<Option<ProduceItem>> = items.iter().copied().map(Some).collect();
-        let mut expected = 0;
         for topic in &response.topics {
+            let is_meant = |item: &ProduceItem| match topic.topic {
+                TopicKey::Id(id) => item.leadership.topic_id == id,
+                TopicKey::Name(name) => *self.cluster.state(item.topic).name == *name,
+            };
+            let Some(first) = items.iter().position(is_meant) else {
+                continue; // a stranger
+            };
+            let run = items[first..].partition_point(|item| item.topic == items[first].topic);
             for answer in &topic.partitions {
-                let is_meant = |item: &ProduceItem| {
-                    item.index == answer.index
-                        && match topic.topic {
-                            TopicKey::Id(id) => item.leadership.topic_id == id,
-                            TopicKey::Name(name) => *self.cluster.state(item.topic).name == *name,
-                        }
+                let run = &items[first..first + run];
+                let Ok(place) = run.binary_search_by_key(&answer.index, |item| item.index) else {
+                    continue;
                 };
-                // The answer's order is nearly always the request's.
-                let place = match items.get(expected) {
-                    Some(item) if is_meant(item) => Some(expected),
-                    _ => items.iter().position(is_meant),
-                };
-                let Some(place) = place else { continue }; // a stranger
-                expected = place + 1;
                 // The first answer counts, if there are several (H087).
-                if let Some(item) = rest[place].take() {
+                if let Some(item) = rest[first + place].take() {
                     self.partition_answered(now, item, answer);
                 }
             }
@@ -165,7 +162,7 @@ impl ProducerCore {
     /// Takes the end of an attempt to send a batch.
     pub(super) fn attempt_ended(&mut self, now: Instant, item: ProduceItem, mut ended: Ended) {
         let batch = self.accumulator.batch(item.batch);
-        let idempotent = !matches!(self.producer_id, ProducerId::Off);
+        let idempotent = !self.is_unordered();
         if batch.attempts > self.config.retries() {
             // Under idempotence asking again is what tells; the deadline bounds it (H031).
             match &mut ended.attempt {
@@ -228,7 +225,9 @@ impl ProducerCore {
                 let is_head = self.partitions[item.partition as usize]
                     .sequences
                     .is_head(item.batch);
-                if ended.attempt != Attempt::Untouched && (is_head || fate == Fate::Requeue) {
+                // Behind the head the head's wait counts, where there is one order to keep.
+                let waits = is_head || fate == Fate::Requeue || self.is_unordered();
+                if ended.attempt != Attempt::Untouched && waits {
                     self.back_off(now, item);
                 }
                 if fate == Fate::Requeue {
@@ -424,9 +423,15 @@ impl ProducerCore {
             .filter(|&b| self.accumulator.is_queued(b))
             .collect();
         for batch in queued {
-            self.complete(batch, not_written(code));
+            let message = None;
+            let outcome = self.failed(batch, DeliveryError::Broker { code, message });
+            self.complete(batch, outcome);
         }
-        self.fail_all_waiters(&SendError::Topic(code));
+    }
+
+    /// Nobody keeps the order of batches over a retry.
+    fn is_unordered(&self) -> bool {
+        matches!(self.producer_id, ProducerId::Off)
     }
 }
 

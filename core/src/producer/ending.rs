@@ -68,7 +68,7 @@ impl ProducerCore {
                 self.ready_all();
             }
             Ending::Closing(before) => *before = until.min(*before),
-            Ending::Failed(_) | Ending::Leaving | Ending::Closed => {}
+            Ending::Leaving(_) | Ending::Closed(_) => {}
         }
         self.settle();
     }
@@ -80,18 +80,22 @@ impl ProducerCore {
                 self.end_all(&DeliveryError::Closed);
             }
             if self.accumulator.is_empty() {
-                self.ending = Ending::Leaving;
-                for slot in 0..self.peers.len() as u32 {
-                    self.close_link(slot, Disconnect::Requested);
-                }
+                self.leave(None);
             }
         }
-        if matches!(self.ending, Ending::Leaving)
+        if let Ending::Leaving(fatal) = self.ending
             && !self.peers.iter().any(crate::peer::Peer::is_up)
         {
-            self.ending = Ending::Closed;
-            self.events.push_back(Event::Closed(None));
+            self.ending = Ending::Closed(fatal);
+            self.events.push_back(Event::Closed(fatal));
             self.is_due_now();
+        }
+    }
+
+    fn leave(&mut self, fatal: Option<Fatal>) {
+        self.ending = Ending::Leaving(fatal);
+        for slot in 0..self.peers.len() as u32 {
+            self.close_link(slot, Disconnect::Requested);
         }
     }
 
@@ -112,14 +116,9 @@ impl ProducerCore {
         if !self.is_active() {
             return;
         }
-        self.ending = Ending::Failed(fatal);
+        self.leave(Some(fatal));
         self.fail_all_waiters(&SendError::Fatal(fatal));
         self.end_all(&DeliveryError::Fatal(fatal));
-        for slot in 0..self.peers.len() as u32 {
-            self.close_link(slot, Disconnect::Requested);
-        }
-        self.events.push_back(Event::Closed(Some(fatal)));
-        self.is_due_now();
     }
 
     /// A batch of `order` has its outcome: flushes that wait for it count it off.

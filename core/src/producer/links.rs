@@ -2,7 +2,7 @@
 
 use core::net::SocketAddr;
 
-use super::ProducerCore;
+use super::{ProducerCore, TimeoutReason};
 use crate::{
     config::HostPort,
     connection::{Connection, InFlight, Negotiation, Request},
@@ -59,17 +59,16 @@ impl ProducerCore {
             self.close_idle(peer);
             return None;
         }
-        if !self.peers[peer as usize].link()?.is_free(now) {
-            return None;
+        for ask in [Self::ask_metadata, Self::ask_producer_id, Self::produce] {
+            // Asked each time: finding that the broker lacks a version closes the link.
+            if !self.peers[peer as usize].link()?.is_free(now) {
+                return None;
+            }
+            if let Some(transmit) = ask(self, now, peer) {
+                return Some(transmit);
+            }
         }
-        let transmit = self
-            .ask_metadata(now, peer)
-            .or_else(|| self.ask_producer_id(now, peer));
-        transmit.or_else(|| {
-            self.may_produce(peer)
-                .then(|| self.produce(now, peer))
-                .flatten()
-        })
+        None
     }
 
     /// A name was looked up. Addresses in the order in which they are to be tried; all their ports are used as given.
@@ -220,6 +219,8 @@ impl ProducerCore {
             self.mark_link(peer);
         } else if self.peers[peer as usize].may_dial(self.clock) {
             self.dial(peer);
+        } else if let Some(at) = self.peers[peer as usize].next_timeout(true) {
+            self.arm(at, TimeoutReason::Connection);
         }
     }
 
@@ -298,6 +299,7 @@ impl ProducerCore {
     /// The look-up failed, or took too long.
     pub(super) fn lookup_failed(&mut self, peer: u32, why: ResolveError) {
         self.peers[peer as usize].unresolved(why);
+        self.want_topics_of(peer);
         self.back_off_peer(peer);
     }
 
@@ -373,7 +375,7 @@ impl ProducerCore {
             || (self.may_produce(peer) && self.has_batches(peer))
     }
 
-    fn may_produce(&self, peer: u32) -> bool {
+    pub(super) fn may_produce(&self, peer: u32) -> bool {
         let most = self.config.max_in_flight_requests_per_connection() as usize;
         self.peers[peer as usize]
             .link()
@@ -385,10 +387,13 @@ impl ProducerCore {
         let link = self.peers[peer as usize]
             .link_mut()
             .expect("the input is this link's");
+        let got = frame
+            .first_chunk()
+            .map_or(0, |head| i32::from_be_bytes(*head));
+        if link.expects_no_answer(got) {
+            return Ok(());
+        }
         let Some(InFlight { api, version, .. }) = link.oldest() else {
-            let got = frame
-                .first_chunk()
-                .map_or(0, |head| i32::from_be_bytes(*head));
             return Err(ProtocolError::Correlation {
                 got,
                 expected: None,
@@ -492,6 +497,7 @@ impl ProducerCore {
             }
             return;
         }
+        self.want_topics_of(peer);
         if !was_ready && self.peers[peer as usize].has_another_address() {
             let cause = self.peers[peer as usize].unreachable(*why);
             self.note_trouble(cause);
@@ -512,6 +518,18 @@ impl ProducerCore {
         state.wait(self.clock + wait);
         let cause = state.last.clone().unwrap_or(Cause::Busy);
         self.note_trouble(cause);
+    }
+
+    /// A broker that can't be reached may not be the leader any more.
+    fn want_topics_of(&mut self, peer: u32) {
+        let Self {
+            partitions,
+            cluster,
+            ..
+        } = self;
+        for partition in partitions.iter().filter(|p| p.peer == Some(peer)) {
+            cluster.want(partition.topic);
+        }
     }
 
     fn note_trouble(&mut self, cause: Cause) {

@@ -21,7 +21,7 @@ use crate::{
     accumulator::Accumulator,
     cluster::{Cluster, Leader},
     config::{Acks, Config},
-    error::{Cause, DeliveryError, Fatal},
+    error::{Cause, Fatal},
     event::{Command, Event, Warning},
     id::{FlushId, Topic},
     idempotence::{Identity, Leadership, Pipelining, Sequences},
@@ -33,7 +33,6 @@ use crate::{
     record::Record,
     rng::Rng,
     time::Instant,
-    wire::ErrorCode,
 };
 use admission::Waiters;
 
@@ -148,11 +147,9 @@ enum Ending {
     Running,
     /// Nothing new is taken; what is left is forced to its end at this time.
     Closing(Instant),
-    /// Every record has its outcome; links are being closed.
-    Leaving,
-    Closed,
-    /// It can't go on: records end at once.
-    Failed(Fatal),
+    /// Every record has its outcome; links are being closed. If it could not go on, then why.
+    Leaving(Option<Fatal>),
+    Closed(Option<Fatal>),
 }
 
 /// What to wait for.
@@ -434,13 +431,6 @@ impl ProducerId {
 
 /// Warnings that may wait to be polled; later ones are dropped.
 const MAX_WARNINGS: usize = 64;
-
-fn not_written(code: ErrorCode) -> Outcome {
-    Outcome::NotWritten(DeliveryError::Broker {
-        code,
-        message: None,
-    })
-}
 
 fn acks_answered(acks: Acks) -> bool {
     acks != Acks::None

@@ -24,7 +24,7 @@ impl ProducerCore {
     /// Sees to it that metadata and the producer id are asked for when they are due, of a peer that can answer.
     pub(super) fn pursue(&mut self) {
         let now = self.clock;
-        if self.cluster.is_due(now) && !self.is_usable(self.metadata_peer) {
+        if self.cluster.is_due(now) && !self.is_answering(self.metadata_peer) {
             self.metadata_peer = self.pick_peer();
         }
         if let Some(peer) = self.metadata_peer.filter(|_| self.cluster.is_due(now)) {
@@ -35,7 +35,7 @@ impl ProducerCore {
             && self.wants_producer_id()
         {
             let peer = peer
-                .filter(|_| self.is_usable(peer))
+                .filter(|_| self.is_answering(peer))
                 .or_else(|| self.pick_peer());
             self.producer_id = ProducerId::Wanted { at, failures, peer };
             if let Some(peer) = peer {
@@ -56,11 +56,11 @@ impl ProducerCore {
         !self.topics.is_empty()
     }
 
-    /// Some link is needed, and none is up or coming up.
+    /// Some link is needed, and none can be asked yet.
     pub(super) fn needs_any_link(&self, now: Instant) -> bool {
         let id_is_due = matches!(self.producer_id, ProducerId::Wanted { at, .. } if at <= now);
         (self.cluster.is_due(now) || (id_is_due && self.wants_producer_id()))
-            && !self.peers.iter().any(|p| p.is_ready() || p.is_coming_up())
+            && !self.peers.iter().any(Peer::is_ready)
     }
 
     pub(super) fn ask_metadata(&mut self, now: Instant, peer: u32) -> Option<Transmit> {
@@ -164,7 +164,11 @@ impl ProducerCore {
                 self.peers[slot as usize].broker = None;
             } else {
                 self.peers[slot as usize].move_to(host, port);
-                return self.close_link(slot, Disconnect::Replaced);
+                self.close_link(slot, Disconnect::Replaced);
+                if !self.rings[slot as usize].is_empty() {
+                    self.want_link(slot);
+                }
+                return;
             }
         }
         // A link to an address that turns out to be a broker's is that broker's (once: two ids may share an address).
@@ -176,11 +180,7 @@ impl ProducerCore {
         let slot = adopted.map_or_else(|| self.add_peer(&host, port), |slot| slot as u32);
         self.peers[slot as usize].broker = Some(id);
         self.peer_of_broker.insert(id, slot);
-        for partition in 0..self.partitions.len() as u32 {
-            if self.partitions[partition as usize].leader.broker == Some(id) {
-                self.update_leader(partition);
-            }
-        }
+        self.update_leaders_at(id);
     }
 
     fn retire_peer(&mut self, id: i32) {
@@ -191,6 +191,11 @@ impl ProducerCore {
         if !self.peers[slot as usize].is_seed {
             self.close_link(slot, Disconnect::Replaced);
         }
+        self.update_leaders_at(id);
+    }
+
+    /// A broker's peer is another: the partitions that it leads follow.
+    fn update_leaders_at(&mut self, id: i32) {
         for partition in 0..self.partitions.len() as u32 {
             if self.partitions[partition as usize].leader.broker == Some(id) {
                 self.update_leader(partition);
@@ -198,8 +203,11 @@ impl ProducerCore {
         }
     }
 
-    /// All brokers are to be found anew (KIP-1102).
+    /// All brokers are to be found anew, from the seeds (KIP-1102).
     fn rebootstrap(&mut self) {
+        for id in self.cluster.forget_brokers() {
+            self.retire_peer(id);
+        }
         for slot in 0..self.peers.len() as u32 {
             self.close_link(slot, Disconnect::Replaced);
         }
@@ -243,12 +251,12 @@ impl ProducerCore {
             .broker
             .and_then(|id| self.peer_of_broker.get(&id).copied());
         let partition = &mut self.partitions[slot as usize];
-        let moved = partition.peer != peer;
+        let before = partition.peer.filter(|_| partition.peer != peer);
         (partition.leader, partition.peer) = (leader, peer);
-        if moved && core::mem::take(&mut partition.in_ring) {
-            for ring in &mut self.rings {
-                ring.retain(|&s| s != slot);
-            }
+        if let Some(before) = before
+            && core::mem::take(&mut partition.in_ring)
+        {
+            self.rings[before as usize].retain(|&s| s != slot);
         }
         // A newer leader is asked at once, once; the same one only after the wait (H011).
         if newer && peer.is_some() {
@@ -328,11 +336,10 @@ impl ProducerCore {
         }
     }
 
-    /// The peer can be asked, or will be before long.
-    fn is_usable(&self, peer: Option<u32>) -> bool {
-        peer.is_some_and(|p| {
-            self.peers[p as usize].is_ready() || self.peers[p as usize].is_coming_up()
-        })
+    /// The peer can be asked now.
+    fn is_answering(&self, peer: Option<u32>) -> bool {
+        let link = peer.and_then(|p| self.peers[p as usize].link());
+        link.is_some_and(|l| l.is_ready() && !l.is_throttled(self.clock))
     }
 
     fn mark_link_if_free(&mut self, peer: u32) {
@@ -344,41 +351,38 @@ impl ProducerCore {
         }
     }
 
-    /// Whom to ask: a link that is ready and least busy, else one that is coming up, else one that is dialled now:
-    /// a known broker, or a seed.
+    /// Whom to ask: a link that is ready, the least busy one; else one that is coming up or is dialled now, one that did
+    /// not fail first and brokers before seeds, so that the seeds have their turn when the brokers fail (H148).
     fn pick_peer(&mut self) -> Option<u32> {
         let now = self.clock;
-        let ready = |(_, p): &(u32, &Peer)| {
-            p.link()
-                .is_some_and(|l| l.is_ready() && !l.is_throttled(now))
+        let is_ready = |p: &Peer| {
+            let link = p.link();
+            link.is_some_and(|l| l.is_ready() && !l.is_throttled(now))
         };
+        let ready = (0..).zip(&self.peers).filter(|(_, p)| is_ready(p));
         let busy = |(_, p): &(u32, &Peer)| p.link().map_or(0, Connection::load);
-        if let Some((slot, _)) = (0..).zip(&self.peers).filter(ready).min_by_key(busy) {
+        if let Some((slot, _)) = ready.min_by_key(busy) {
             return Some(slot);
         }
-        if let Some(slot) = self.peers.iter().position(Peer::is_coming_up) {
+        let count = self.peers.len();
+        let first = self.rng.below(count as u32) as usize;
+        let turn = (first..count).chain(0..first);
+        let may_come = |p: &Peer| p.is_of_use() && (p.is_coming_up() || p.may_dial(now));
+        let best = turn
+            .filter(|&slot| may_come(&self.peers[slot]))
+            .min_by_key(|&slot| {
+                let peer = &self.peers[slot];
+                (peer.failures, !peer.is_coming_up(), peer.broker.is_none())
+            });
+        if let Some(slot) = best {
+            if !self.peers[slot].is_coming_up() {
+                self.want_link(slot as u32);
+            }
             return Some(slot as u32);
         }
-        let dialable = |p: &Peer| p.may_dial(now) && p.is_of_use();
-        let (mut brokers, mut seeds) = (Vec::new(), Vec::new());
-        for (slot, peer) in (0..).zip(&self.peers).filter(|(_, p)| dialable(p)) {
-            if peer.broker.is_some() {
-                brokers.push(slot)
-            } else {
-                seeds.push(slot)
-            }
-        }
-        let from = if brokers.is_empty() { seeds } else { brokers };
-        let Some(&slot) = from.get(self.rng.below(from.len() as u32) as usize) else {
-            // One that throttles, if there is nobody else.
-            return self
-                .peers
-                .iter()
-                .position(Peer::is_ready)
-                .map(|slot| slot as u32);
-        };
-        self.want_link(slot);
-        Some(slot)
+        // One that throttles, if there is nobody else.
+        let throttles = self.peers.iter().position(Peer::is_ready);
+        throttles.map(|slot| slot as u32)
     }
 }
 

@@ -69,6 +69,7 @@ impl ProducerCore {
             self.leave_ring(peer);
             self.refresh(slot);
         }
+        self.peers[peer as usize].stalled_since = None;
         false
     }
 
@@ -80,6 +81,9 @@ impl ProducerCore {
 
     /// A Produce request of what the peer's partitions have, one batch each, in turn, up to `max.request.size`.
     pub(super) fn produce(&mut self, now: Instant, peer: u32) -> Option<Transmit> {
+        if !self.may_produce(peer) {
+            return None;
+        }
         let link = self.peers[peer as usize].link()?;
         let Some(version) = link.versions.produce else {
             self.refuse_batches(peer);
@@ -108,7 +112,8 @@ impl ProducerCore {
                 Next::Retry(batch) => self.accumulator.batch(batch).body.wire_len(),
                 _ => self.accumulator.ready_len(slot).unwrap_or(0),
             };
-            size += len + PARTITION_OVERHEAD;
+            let topic = self.partitions[slot as usize].topic;
+            size += len + PARTITION_OVERHEAD + self.cluster.state(topic).name.len();
             if !items.is_empty() && size > self.config.max_request_size() {
                 break;
             }
@@ -231,5 +236,5 @@ impl ProducerCore {
 
 /// The last version of Produce that names topics by name.
 const LAST_BY_NAME: i16 = 12;
-/// What a partition takes in a request besides its batch, generously: its index, lengths, and its topic's name.
+/// What a partition takes in a request besides its batch and its topic's name, generously: its index, and lengths.
 const PARTITION_OVERHEAD: usize = 64;

@@ -127,8 +127,8 @@ impl ProducerCore {
     fn arm_peer(&mut self, slot: usize, needs_any: bool) {
         let now = self.clock;
         let peer = &self.peers[slot];
-        let wanted = !self.rings[slot].is_empty() || (needs_any && peer.is_of_use());
-        let connection = peer.next_timeout(wanted);
+        let any = needs_any && peer.is_of_use() && !peer.may_dial(now);
+        let connection = peer.next_timeout(any || !self.rings[slot].is_empty());
         let has_output = !self.rings[slot].is_empty()
             || self.metadata_is_for(slot as u32)
             || self.producer_id_is_for(slot as u32);
@@ -163,7 +163,7 @@ impl ProducerCore {
             return self.close_idle(slot);
         }
         // A link whose throttling ended may go on; a peer that something waits for may be dialled again.
-        if !self.rings[slot as usize].is_empty() {
+        if self.has_batches(slot) {
             self.want_link(slot);
         }
     }

@@ -185,14 +185,7 @@ pub enum DeliveryError {
 impl fmt::Display for DeliveryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Broker {
-                code,
-                message: Some(message),
-            } => write!(f, "the broker answered {code}: {message}"),
-            Self::Broker {
-                code,
-                message: None,
-            } => write!(f, "the broker answered {code}"),
+            Self::Broker { code, message } => write_answer(f, *code, message.as_deref()),
             Self::BatchMate { code } => {
                 write!(f, "another record of the batch was refused with {code}")
             }
@@ -258,14 +251,7 @@ pub enum Cause {
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Broker {
-                code,
-                message: Some(message),
-            } => write!(f, "the broker answered {code}: {message}"),
-            Self::Broker {
-                code,
-                message: None,
-            } => write!(f, "the broker answered {code}"),
+            Self::Broker { code, message } => write_answer(f, *code, message.as_deref()),
             Self::Unreachable { host, port, why } => write!(f, "{host}:{port}: {why}"),
             Self::NotConnected { host, port } => write!(f, "{host}:{port}: not connected yet"),
             Self::Unresolved { host, why } => write!(f, "{host}: {why}"),
@@ -275,6 +261,12 @@ impl fmt::Display for Cause {
             Self::Busy => f.write_str("no answer came in time"),
         }
     }
+}
+
+/// What a broker answered, in its own words if it has some.
+fn write_answer(f: &mut fmt::Formatter<'_>, code: ErrorCode, message: Option<&str>) -> fmt::Result {
+    write!(f, "the broker answered {code}")?;
+    message.map_or(Ok(()), |message| write!(f, ": {message}"))
 }
 
 /// Why a producer can't go on.

@@ -33,8 +33,8 @@ pub(crate) struct Peer {
     pub(crate) last: Option<Cause>,
     /// Since when something has waited for the link without being taken.
     pub(crate) stalled_since: Option<Instant>,
-    /// It is in the ring of links that may have something to send.
-    pub(crate) in_ring: bool,
+    /// It is in the queue of links that may have something to send.
+    pub(crate) in_links: bool,
 }
 
 #[derive(Debug)]
@@ -70,7 +70,7 @@ impl Peer {
             negotiation_failures: 0,
             last: None,
             stalled_since: None,
-            in_ring: false,
+            in_links: false,
         }
     }
 

@@ -5,7 +5,7 @@ use core::ops::Range;
 
 use super::{ProducerCore, ProducerId, acks_answered, backoff, verdict::judge};
 use crate::{
-    connection::{InFlight, ProduceItem, Request},
+    connection::{Connection, InFlight, ProduceItem, Request},
     error::{Cause, DeliveryError, Disconnect},
     event::Warning,
     idempotence::{Attempt, Fate, Identity, Resolution},
@@ -135,16 +135,14 @@ impl ProducerCore {
         answer: &PartitionProduceResponse<'_>,
         message: Option<Box<str>>,
     ) {
+        let code = answer.error_code;
         let ended = Ended {
             attempt: Attempt::Refused { retry: false },
-            offset: None,
-            append_time: None,
             cause: Some(Cause::Broker {
-                code: answer.error_code,
+                code,
                 message: message.clone(),
             }),
-            new_producer_id: false,
-            exhausted: false,
+            ..Ended::written()
         };
         let Some(resolution) = self.resolve(item, &ended) else {
             return;
@@ -252,14 +250,9 @@ impl ProducerCore {
     }
 
     /// The sequence of a partition under `broken` can't go on: a new epoch begins, once for all that fail under the old
-    /// one (H022), and the partition's batches that are surely not written are stamped anew under it.
-    pub(super) fn mend(
-        &mut self,
-        now: Instant,
-        partition: u32,
-        broken: Identity,
-        new_producer_id: bool,
-    ) {
+    /// one (H022), and the partition's batches that are surely not written are stamped anew under it. The caller
+    /// refreshes the partition.
+    fn mend(&mut self, now: Instant, partition: u32, broken: Identity, new_producer_id: bool) {
         if self.producer_id.held() == Some(broken) {
             let bumped = broken.bumped().filter(|_| !new_producer_id);
             self.producer_id = match bumped {
@@ -281,7 +274,6 @@ impl ProducerCore {
         for batch in self.partitions[partition as usize].sequences.unstamp() {
             self.accumulator.put_back(batch);
         }
-        self.refresh(partition);
     }
 
     fn back_off(&mut self, now: Instant, item: ProduceItem) {
@@ -399,19 +391,22 @@ impl ProducerCore {
                 self.attempt_ended(now, item, Ended::written());
             }
         }
-        let link = self.peers[peer as usize].link().expect("it is still there");
-        let Some(InFlight {
-            request: Request::Produce { items },
-            ..
-        }) = link.newest()
-        else {
+        let Self {
+            peers, accumulator, ..
+        } = self;
+        let newest = peers[peer as usize].link().and_then(Connection::newest);
+        let Some(Request::Produce { items }) = newest.map(|sent| &sent.request) else {
             return;
         };
-        for batch in items.iter().map(|item| item.batch).collect::<Vec<_>>() {
-            self.accumulator.batch_mut(batch).on_the_wire = false;
-            if self.accumulator.is_ended(batch) {
-                self.release(batch);
+        let mut ended = Vec::new(); // nearly always empty
+        for item in items {
+            accumulator.batch_mut(item.batch).on_the_wire = false;
+            if accumulator.is_ended(item.batch) {
+                ended.push(item.batch);
             }
+        }
+        for batch in ended {
+            self.release(batch);
         }
     }
 

@@ -32,7 +32,7 @@ impl ProducerCore {
     #[must_use]
     pub fn poll_link(&mut self) -> Option<ConnectionId> {
         while let Some(peer) = self.links.pop_front() {
-            self.peers[peer as usize].in_ring = false;
+            self.peers[peer as usize].in_links = false;
             if self.has_output(peer) {
                 return Some(self.peers[peer as usize].connection_id(peer));
             }
@@ -197,8 +197,9 @@ impl ProducerCore {
 
     /// A peer at an address, in a slot that nobody uses any more if there is one.
     pub(super) fn add_peer(&mut self, host: &str, port: u16) -> u32 {
-        let unused =
-            |p: &Peer| !p.is_seed && p.broker.is_none() && p.may_dial(Instant::NEVER) && !p.in_ring;
+        let unused = |p: &Peer| {
+            !p.is_seed && p.broker.is_none() && p.may_dial(Instant::NEVER) && !p.in_links
+        };
         if let Some(slot) = self
             .peers
             .iter()
@@ -226,8 +227,8 @@ impl ProducerCore {
 
     pub(super) fn mark_link(&mut self, peer: u32) {
         let state = &mut self.peers[peer as usize];
-        if !state.in_ring {
-            state.in_ring = true;
+        if !state.in_links {
+            state.in_links = true;
             self.links.push_back(peer);
             self.is_due_now();
         }

@@ -12,14 +12,18 @@ pub(super) struct Verdict {
     pub(super) new_producer_id: bool,
 }
 
-/// Judges `code`, as hard cases 0 and 1 have it: what may have been appended before the error counts as uncertain.
+/// Judges `code`, as hard cases 0 and 1 have it.
 pub(super) fn judge(code: ErrorCode, acks: Acks) -> Verdict {
-    const LOST_LEADERSHIP: [ErrorCode; 3] = [
-        ErrorCode::NOT_LEADER_OR_FOLLOWER,
-        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
-        ErrorCode::KAFKA_STORAGE_ERROR,
-    ];
-    let attempt = match code {
+    Verdict {
+        attempt: attempt(code, acks),
+        stale_metadata: is_of_stale_metadata(code),
+        new_producer_id: is_of_a_lost_producer_id(code),
+    }
+}
+
+/// What may have been appended before the error counts as uncertain.
+fn attempt(code: ErrorCode, acks: Acks) -> Attempt {
+    match code {
         ErrorCode::NONE | ErrorCode::DUPLICATE_SEQUENCE_NUMBER => Attempt::Written,
 
         // The append may have come before the error: under acks=all the leader waits for followers after it (H165).
@@ -69,8 +73,11 @@ pub(super) fn judge(code: ErrorCode, acks: Acks) -> Verdict {
 
         // UNKNOWN_SERVER_ERROR, and whatever a newer broker may say.
         _ => Attempt::Uncertain { retry: false },
-    };
-    let stale_metadata = LOST_LEADERSHIP.contains(&code)
+    }
+}
+
+fn is_of_stale_metadata(code: ErrorCode) -> bool {
+    LOST_LEADERSHIP.contains(&code)
         || matches!(
             code,
             ErrorCode::LEADER_NOT_AVAILABLE
@@ -80,17 +87,22 @@ pub(super) fn judge(code: ErrorCode, acks: Acks) -> Verdict {
                 | ErrorCode::UNKNOWN_TOPIC_ID
                 | ErrorCode::INCONSISTENT_TOPIC_ID
                 | ErrorCode::NETWORK_EXCEPTION
-        );
-    let new_producer_id = matches!(
+        )
+}
+
+fn is_of_a_lost_producer_id(code: ErrorCode) -> bool {
+    matches!(
         code,
         ErrorCode::INVALID_PRODUCER_EPOCH | ErrorCode::INVALID_PRODUCER_ID_MAPPING
-    );
-    Verdict {
-        attempt,
-        stale_metadata,
-        new_producer_id,
-    }
+    )
 }
+
+/// The leader lost its place, its replica or its disk, before the append or after it.
+const LOST_LEADERSHIP: [ErrorCode; 3] = [
+    ErrorCode::NOT_LEADER_OR_FOLLOWER,
+    ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+    ErrorCode::KAFKA_STORAGE_ERROR,
+];
 
 #[cfg(test)]
 mod tests {

@@ -1,10 +1,14 @@
 //! Hard cases, section 6: links and frames.
 
+mod common;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use ottla_core::{Cause, DeliveryError, Disconnect, ProtocolError, ResolveError, Warning};
 use ottla_sim::{Api, Cut, Dial, Fate, Fault, Lookup, On, Stage, code};
+
+use common::{SINGLES, send_letters};
 
 #[test]
 fn h079_a_half_open_link_is_closed_when_a_request_times_out() {
@@ -21,7 +25,7 @@ fn h079_a_half_open_link_is_closed_when_a_request_times_out() {
     for broken in ways {
         let mut stage = warm(&[]);
         broken(&mut stage);
-        send(&mut stage, 3);
+        send_letters(&mut stage, 3);
         stage.run_for(Duration::from_secs(29));
         assert_eq!(stage.written().len(), 1);
         let asked = stage.model.requests(Api::Metadata);
@@ -45,7 +49,7 @@ fn h079_behind_a_half_open_link_there_may_be_a_new_leader() {
     let mut stage = warm(&[]);
     stage.lose_requests(1, true);
     stage.set_dial(1, Dial::BlackHole);
-    let n = send(&mut stage, 1)[0];
+    let n = send_letters(&mut stage, 1)[0];
     stage.run_for(Duration::from_secs(10));
     stage.model.move_leader("letters", 0, 2);
     stage.run_to_idle();
@@ -115,7 +119,7 @@ fn h081_an_answer_that_stops_half_way_is_no_answer() {
     for bytes in 0..whole {
         let mut stage = warm(&[]);
         stage.lose_answers_after(1, bytes);
-        let n = send(&mut stage, 1)[0];
+        let n = send_letters(&mut stage, 1)[0];
         stage.run_for(Duration::from_millis(30_001));
         assert_eq!(stage.outcome(n), None, "after {bytes} bytes");
         stage.pass_answers(1);
@@ -153,7 +157,7 @@ fn h082_after_a_half_written_request_the_link_is_closed() {
 fn h083_what_was_never_touched_is_not_written_and_costs_no_attempt() {
     let mut stage = warm(&[("retries", "1")]);
     stage.cut_at_next_produce(1, Cut::Untouched);
-    let n = send(&mut stage, 1)[0];
+    let n = send_letters(&mut stage, 1)[0];
     stage.run_for(Duration::from_millis(1));
     stage.set_dial(1, Dial::Refuse);
     stage.run_for(Duration::from_secs(119));
@@ -175,7 +179,7 @@ fn h083_what_was_never_touched_is_sent_again_under_its_stamp() {
             On::produce("letters", 0),
             Fault::Refuse(code::NOT_ENOUGH_REPLICAS),
         );
-        send(&mut stage, 1);
+        send_letters(&mut stage, 1);
         stage.run_to_idle();
         assert_eq!(
             stage.written().len(),
@@ -206,7 +210,7 @@ fn h084_a_hostile_length_closes_the_link() {
         stage
             .model
             .inject(On::AnyProduce, Fault::Garbage(bytes.to_vec()));
-        send(&mut stage, 1);
+        send_letters(&mut stage, 1);
         stage.run_to_idle();
 
         let is_told = |why: &Disconnect| match why {
@@ -227,7 +231,7 @@ fn h084_a_hostile_length_closes_the_link() {
 fn h085_an_answer_to_another_request_completes_nothing() {
     let mut stage = warm(&[]);
     stage.tamper(1, |frame| frame[7] ^= 1);
-    let n = send(&mut stage, 1)[0];
+    let n = send_letters(&mut stage, 1)[0];
     stage.run_for(Duration::from_millis(50));
     assert_eq!(stage.outcome(n), None);
     stage.run_to_idle();
@@ -243,7 +247,7 @@ fn h085_an_answer_that_nobody_waits_for_closes_the_link() {
     stage.run_for(Duration::from_millis(10));
     assert_eq!(stage.links(1), 0);
     assert!(is_unreachable(stage.warnings(), is_correlation));
-    send(&mut stage, 1);
+    send_letters(&mut stage, 1);
     stage.run_to_idle();
     assert_eq!(stage.written().len(), 2);
     stage.check();
@@ -266,7 +270,7 @@ fn h086_an_answer_that_can_t_be_read_leaves_its_batches_unknown() {
     for change in changes {
         let mut stage = warm(&[]);
         stage.tamper(1, change);
-        let n = send(&mut stage, 1)[0];
+        let n = send_letters(&mut stage, 1)[0];
         stage.run_to_idle();
         assert_eq!(stage.outcome(n), Some(&Fate::Written { offset: Some(1) }));
         assert_eq!(stage.arrivals("letters", 0).len(), 3, "asked again");
@@ -286,7 +290,7 @@ fn h086_a_flipped_bit_in_an_answer_harms_nobody() {
         ]);
         stage.excuse_losses(); // an offset may be the one that was flipped
         stage.tamper(1, move |frame| frame[bit / 8] ^= 1 << (bit % 8));
-        send(&mut stage, 3);
+        send_letters(&mut stage, 3);
         stage.send("letters", 1, None, b"elsewhere");
         stage.run_to_idle();
         assert!(stage.is_written(4), "bit {bit}");
@@ -326,7 +330,7 @@ fn h087_a_missing_answer_is_unknown_a_second_one_and_a_stranger_are_nothing() {
 fn h088_a_drip_does_not_keep_a_link_alive() {
     let mut stage = warm(&[]);
     stage.set_pieces(1, Some((1, Duration::from_secs(1))));
-    let n = send(&mut stage, 1)[0];
+    let n = send_letters(&mut stage, 1)[0];
     stage.run_for(Duration::from_secs(31));
     assert!(is_unreachable(stage.warnings(), |why| matches!(
         why,
@@ -365,7 +369,7 @@ fn h089_a_link_is_not_used_again_after_its_idle_limit() {
         (0, &[][..]),
         "a planned end is nobody's trouble"
     );
-    let n = send(&mut stage, 1)[0];
+    let n = send_letters(&mut stage, 1)[0];
     stage.run_to_idle();
     assert!(stage.is_written(n));
     assert_eq!(stage.core().metrics().batches_retried, 0);
@@ -377,7 +381,7 @@ fn h089_a_link_that_died_in_silence_is_no_error_for_anybody() {
     let mut stage = warm(&[]);
     stage.run_for(Duration::from_secs(240));
     stage.cut_at_next_produce(1, Cut::After(40));
-    let n = send(&mut stage, 1)[0];
+    let n = send_letters(&mut stage, 1)[0];
     stage.run_to_idle();
     assert!(stage.is_written(n));
     stage.check();
@@ -469,7 +473,7 @@ fn h093_a_broker_that_lost_support_refuses_and_nobody_wonders() {
     let mut stage = warm(&[]);
     stage.model.set_versions(1, Api::Produce, Some((0, 2)));
     stage.cut(1);
-    let n = send(&mut stage, 1)[0];
+    let n = send_letters(&mut stage, 1)[0];
     stage.run_to_idle();
     assert_eq!(
         stage.outcome(n),
@@ -496,7 +500,7 @@ fn h077_where_metadata_has_no_ids_topics_go_by_their_names() {
     stage.model.delete_topic("letters");
     stage.model.create_topic("letters", 2);
     stage.excuse_losses();
-    let n = send(&mut stage, 1)[0];
+    let n = send_letters(&mut stage, 1)[0];
     stage.run_to_idle();
     assert!(stage.is_written(n));
     assert!(stage.now() < Duration::from_secs(2), "{:?}", stage.now());
@@ -507,7 +511,7 @@ fn h077_where_metadata_has_no_ids_topics_go_by_their_names() {
 fn h095_metadata_does_not_wait_behind_a_silent_produce_request() {
     let mut stage = warm(&[]);
     stage.hold_answers(1);
-    send(&mut stage, 1);
+    send_letters(&mut stage, 1);
     stage.run_for(Duration::from_millis(10));
     let start = stage.now();
     let other = stage.send("others", None, None, b"another topic");
@@ -556,7 +560,7 @@ fn h096_a_link_that_never_gets_ready_is_tried_less_and_less_often() {
 fn h096_the_back_off_begins_anew_once_a_link_was_ready() {
     let mut stage = warm(&[]);
     for _ in 0..20 {
-        let n = send(&mut stage, 1)[0];
+        let n = send_letters(&mut stage, 1)[0];
         stage.run_to_idle();
         assert!(stage.is_written(n));
         let start = stage.now();
@@ -574,7 +578,7 @@ fn h096_the_back_off_begins_anew_once_a_link_was_ready() {
 #[test]
 fn h139_without_acknowledgements_a_close_ends_with_the_last_write() {
     let mut stage = warm(&[("acks", "0")]);
-    send(&mut stage, 5);
+    send_letters(&mut stage, 5);
     let start = stage.now();
     stage.close(Duration::from_secs(10));
     stage.run_until(|stage| stage.closed().is_some());
@@ -605,20 +609,7 @@ fn h151_seeds_that_do_not_resolve_at_first_are_tried_again() {
 /// Three brokers, and the topic `letters` with two partitions led by brokers 1 and 2; the first has the record `first`.
 /// Every record is a batch of its own, sent at once.
 fn warm(settings: &[(&str, &str)]) -> Stage {
-    let singles = [("batch.size", "0"), ("linger.ms", "0")];
-    let mut stage = Stage::new(3, &[&singles, settings].concat());
-    stage.model.create_topic("letters", 2);
-    stage.warm_up("letters");
-    stage.send("letters", 0, None, b"first");
-    stage.run_to_idle();
-    stage
-}
-
-/// Sends `letter 0` and so on, without a pause.
-fn send(stage: &mut Stage, count: usize) -> Vec<usize> {
-    (0..count)
-        .map(|n| stage.send("letters", 0, None, format!("letter {n}").as_bytes()))
-        .collect()
+    common::warm(2, &[SINGLES, settings].concat())
 }
 
 /// Some warning names a broker out of reach for such a reason.

@@ -1,9 +1,13 @@
 //! Hard cases, section 3: deadlines, to the tick.
 
+mod common;
+
 use std::time::Duration;
 
 use ottla_core::{Cause, DeliveryError, SendError, WaitedFor};
 use ottla_sim::{Dial, Fate, Fault, On, Stage, code};
+
+use common::{SHORT, warm};
 
 #[test]
 fn h037_every_record_has_its_outcome_at_its_deadline() {
@@ -13,7 +17,7 @@ fn h037_every_record_has_its_outcome_at_its_deadline() {
         black_hole_dials,
         remove_leader,
     ] {
-        let mut stage = warm(SHORT);
+        let mut stage = warm(2, SHORT);
         broken(&mut stage);
         stage.hold_answers(1);
         let numbers: Vec<usize> = (0..30)
@@ -31,11 +35,14 @@ fn h037_every_record_has_its_outcome_at_its_deadline() {
 
 #[test]
 fn h037_a_batch_counts_from_its_first_record() {
-    let mut stage = warm(&[
-        ("linger.ms", "1000"),
-        ("request.timeout.ms", "4000"),
-        ("delivery.timeout.ms", "5000"),
-    ]);
+    let mut stage = warm(
+        2,
+        &[
+            ("linger.ms", "1000"),
+            ("request.timeout.ms", "4000"),
+            ("delivery.timeout.ms", "5000"),
+        ],
+    );
     black_hole_links(&mut stage);
     let first = send(&mut stage, "opens the batch");
     stage.run_for(Duration::from_millis(700));
@@ -48,7 +55,7 @@ fn h037_a_batch_counts_from_its_first_record() {
 #[test]
 fn h038_a_success_after_the_deadline_is_not_told_but_resolves_the_sequence() {
     for (late, is_written) in [(-1_i64, true), (0, false), (1, false), (50, false)] {
-        let mut stage = warm(SHORT);
+        let mut stage = warm(2, SHORT);
         stage.model.inject(
             On::produce("letters", 0),
             Fault::Refuse(code::NOT_ENOUGH_REPLICAS),
@@ -82,6 +89,7 @@ fn h038_a_success_after_the_deadline_is_not_told_but_resolves_the_sequence() {
 #[test]
 fn h039_memory_of_an_expired_batch_is_not_used_again_while_it_is_being_written() {
     let mut stage = warm(
+        2,
         &[
             &SHORT[1..],
             &[("batch.size", "16384"), ("buffer.memory", "131072")],
@@ -125,7 +133,7 @@ fn h039_memory_of_an_expired_batch_is_not_used_again_while_it_is_being_written()
 
 #[test]
 fn h040_expiry_needs_no_event_of_the_network() {
-    let mut stage = warm(SHORT);
+    let mut stage = warm(2, SHORT);
     (1..=3).for_each(|broker| {
         stage.set_dial(broker, Dial::Refuse);
         stage.cut(broker);
@@ -147,7 +155,7 @@ fn h041_an_expired_batch_is_neither_sent_again_nor_split() {
         code::NOT_ENOUGH_REPLICAS,
         code::MESSAGE_TOO_LARGE,
     ] {
-        let mut stage = warm(SHORT);
+        let mut stage = warm(2, SHORT);
         stage.model.inject(
             On::produce("letters", 0),
             Fault::Refuse(code::NOT_ENOUGH_REPLICAS),
@@ -182,7 +190,7 @@ fn h041_an_expired_batch_is_neither_sent_again_nor_split() {
 #[test]
 fn h042_the_largest_times_never_end() {
     let most = i64::MAX.to_string();
-    let mut stage = warm(&[("delivery.timeout.ms", "2147483647")]);
+    let mut stage = warm(2, &[("delivery.timeout.ms", "2147483647")]);
     stage.run_to_idle();
     let mut stage_that_lingers = Stage::new(3, &[("linger.ms", &most), ("max.block.ms", &most)]);
     for stage in [&mut stage, &mut stage_that_lingers] {
@@ -201,7 +209,7 @@ fn h042_the_largest_times_never_end() {
 
 #[test]
 fn h043_a_batch_goes_when_it_has_lingered_to_the_tick() {
-    let mut stage = warm(&[("linger.ms", "40")]);
+    let mut stage = warm(2, &[("linger.ms", "40")]);
     let n = send(&mut stage, "lingers");
     stage.run_to_idle();
     let lingered = Duration::from_millis(40);
@@ -214,7 +222,7 @@ fn h043_a_batch_goes_when_it_has_lingered_to_the_tick() {
 
 #[test]
 fn h043_an_idle_producer_wakes_only_for_metadata_and_idle_links() {
-    let mut stage = warm(SHORT);
+    let mut stage = warm(2, SHORT);
     stage.run_for(Duration::from_secs(1_000));
     let (mut steps, until) = (0, stage.now() + Duration::from_secs(3_000));
     while stage.now() < until {
@@ -231,7 +239,7 @@ fn h043_an_idle_producer_wakes_only_for_metadata_and_idle_links() {
 
 #[test]
 fn h044_a_retry_that_can_t_end_before_the_deadline_is_not_sent() {
-    let mut stage = warm(SHORT);
+    let mut stage = warm(2, SHORT);
     stage.model.inject(
         On::produce("letters", 0),
         Fault::Refuse(code::NOT_ENOUGH_REPLICAS),
@@ -260,7 +268,7 @@ fn h044_a_retry_that_can_t_end_before_the_deadline_is_not_sent() {
 
 #[test]
 fn h045_a_record_sent_from_within_an_expiry_has_its_own_deadline() {
-    let mut stage = warm(SHORT);
+    let mut stage = warm(2, SHORT);
     black_hole_links(&mut stage);
     let expires = send(&mut stage, "expires");
     let sent_then = stage.send_when_ended(expires, "letters", 0, None, b"sent from the callback");
@@ -329,7 +337,7 @@ fn h046_the_error_names_what_stood_in_the_way_of_metadata() {
 
 #[test]
 fn h047_what_is_throttled_until_its_deadline_is_not_written_and_says_why() {
-    let mut stage = warm(SHORT);
+    let mut stage = warm(2, SHORT);
     stage.model.set_throttle(Duration::from_secs(600));
     send(&mut stage, "its answer throttles");
     stage.run_for(Duration::from_millis(5));
@@ -347,7 +355,7 @@ fn h047_what_is_throttled_until_its_deadline_is_not_written_and_says_why() {
 
 #[test]
 fn h047_what_finds_no_leader_says_so() {
-    let mut stage = warm(SHORT);
+    let mut stage = warm(2, SHORT);
     stage.model.remove_leader("letters", 1);
     let n = stage.send("letters", 1, None, b"no leader");
     stage.run_until(|stage| stage.outcome(n).is_some());
@@ -366,24 +374,7 @@ fn h047_what_finds_no_leader_says_so() {
     stage.check();
 }
 
-/// Every record is a batch of its own, sent at once, with five seconds for everything.
-const SHORT: &[(&str, &str)] = &[
-    ("batch.size", "0"),
-    ("linger.ms", "0"),
-    ("request.timeout.ms", "5000"),
-    ("delivery.timeout.ms", "5000"),
-];
 const LIMIT: Duration = Duration::from_secs(5);
-
-/// Three brokers, and the topic `letters` with two partitions led by brokers 1 and 2; the first has the record `first`.
-fn warm(settings: &[(&str, &str)]) -> Stage {
-    let mut stage = Stage::new(3, settings);
-    stage.model.create_topic("letters", 2);
-    stage.warm_up("letters");
-    stage.send("letters", 0, None, b"first");
-    stage.run_to_idle();
-    stage
-}
 
 fn send(stage: &mut Stage, value: &str) -> usize {
     stage.send("letters", 0, None, value.as_bytes())

@@ -1,13 +1,17 @@
 //! Hard cases, section 2: sequences, epochs, and batches of which nobody knows whether they were written.
 
+mod common;
+
 use std::time::Duration;
 
 use ottla_core::{Cause, DeliveryError, Fatal, Purge, Warning};
 use ottla_sim::{Api, Fate, Fault, On, Produced, Stage, code};
 
+use common::{SHORT, SINGLES, arrivals, send_letters, warm};
+
 #[test]
 fn h015_written_and_the_answer_lost() {
-    let mut stage = warm(SINGLES);
+    let mut stage = warm(2, SINGLES);
     stage
         .model
         .inject(On::produce("letters", 0), Fault::AppendThenDisconnect);
@@ -25,7 +29,7 @@ fn h015_written_and_the_answer_lost() {
 
 #[test]
 fn h016_written_and_pushed_out_of_the_window() {
-    let mut stage = warm(SINGLES);
+    let mut stage = warm(2, SINGLES);
     stage
         .model
         .inject(On::produce("letters", 0), Fault::AppendThenDisconnect);
@@ -49,13 +53,13 @@ fn h016_written_and_pushed_out_of_the_window() {
 fn h017_what_is_possibly_persisted_moves_nothing() {
     for in_flight in 1..=5 {
         for applied in 0..=in_flight {
-            let mut stage = warm(SINGLES);
+            let mut stage = warm(2, SINGLES);
             stage.hold_answers(1);
             (0..applied).for_each(|_| stage.model.inject(On::produce("letters", 0), Fault::Pass));
             stage
                 .model
                 .inject(On::produce("letters", 0), Fault::Disconnect);
-            send(&mut stage, in_flight);
+            send_letters(&mut stage, in_flight);
             stage.run_for(Duration::from_millis(1));
             stage.cut(1);
             stage.model.clear_faults();
@@ -76,14 +80,14 @@ fn h017_what_is_possibly_persisted_moves_nothing() {
 
 #[test]
 fn h018_out_of_order_behind_a_head_that_failed_is_no_gap() {
-    let mut stage = warm(SINGLES);
+    let mut stage = warm(2, SINGLES);
     stage.send("letters", 1, None, b"on the other partition");
     stage.run_to_idle();
     stage.model.inject(
         On::produce("letters", 0),
         Fault::Refuse(code::NOT_ENOUGH_REPLICAS),
     );
-    send(&mut stage, 3);
+    send_letters(&mut stage, 3);
     stage.send("letters", 1, None, b"and another");
     stage.run_to_idle();
 
@@ -95,8 +99,8 @@ fn h018_out_of_order_behind_a_head_that_failed_is_no_gap() {
 
 #[test]
 fn h019_a_gap_behind_unknown_attempts_bumps_the_epoch_once() {
-    let mut stage = warm(SINGLES);
-    send(&mut stage, 3);
+    let mut stage = warm(2, SINGLES);
+    send_letters(&mut stage, 3);
     stage.run_to_idle();
     stage.model.move_leader_losing("letters", 0, 2, 2);
     stage.excuse_losses();
@@ -126,8 +130,8 @@ fn h019_a_gap_behind_unknown_attempts_bumps_the_epoch_once() {
 
 #[test]
 fn h019_a_gap_with_nothing_unresolved_sends_everything_again() {
-    let mut stage = warm(SINGLES);
-    send(&mut stage, 3);
+    let mut stage = warm(2, SINGLES);
+    send_letters(&mut stage, 3);
     stage.run_to_idle();
     let end = stage.model.high_watermark("letters", 0);
     stage.model.truncate("letters", 0, end - 2);
@@ -155,8 +159,8 @@ fn h019_a_gap_with_nothing_unresolved_sends_everything_again() {
 
 #[test]
 fn h019_a_head_with_an_unknown_attempt_ends_as_maybe_written() {
-    let mut stage = warm(SINGLES);
-    send(&mut stage, 3);
+    let mut stage = warm(2, SINGLES);
+    send_letters(&mut stage, 3);
     stage.run_to_idle();
     stage
         .model
@@ -182,7 +186,7 @@ fn h019_a_head_with_an_unknown_attempt_ends_as_maybe_written() {
 fn h019_java_s_way_is_a_setting_and_what_was_unknown_stays_unknown() {
     let java = ("sequence.gap.policy", "resend");
     for finds_a_leader in [true, false] {
-        let mut stage = warm(&[SINGLES, &[java]].concat());
+        let mut stage = warm(2, &[SINGLES, &[java]].concat());
         stage
             .model
             .inject(On::produce("letters", 0), Fault::AppendThenDisconnect);
@@ -243,7 +247,7 @@ fn h020_a_bump_restarts_every_partition_at_zero() {
 
 #[test]
 fn h021_unresolved_batches_keep_their_stamp_over_a_bump() {
-    let mut stage = warm(SINGLES);
+    let mut stage = warm(2, SINGLES);
     stage.send("letters", 1, None, b"first of another partition");
     stage.run_to_idle();
     stage.hold_answers(2);
@@ -327,7 +331,7 @@ fn h025_an_unknown_producer_is_a_retry_a_retention_or_a_gap() {
     // Log start offset of the answer; is it sent again under the same stamp; is it a gap.
     for (log_start, same_stamp, is_gap) in [(-1, true, false), (5, false, false), (0, false, true)]
     {
-        let mut stage = warm(SINGLES);
+        let mut stage = warm(2, SINGLES);
         stage.model.inject(
             On::produce("letters", 0),
             Fault::Refuse(code::UNKNOWN_PRODUCER_ID),
@@ -356,8 +360,8 @@ fn h025_an_unknown_producer_is_a_retry_a_retention_or_a_gap() {
 #[test]
 fn h026_an_idle_producer_may_be_forgotten() {
     for refuses in [false, true] {
-        let mut stage = warm(SINGLES);
-        send(&mut stage, 3);
+        let mut stage = warm(2, SINGLES);
+        send_letters(&mut stage, 3);
         stage.run_for(Duration::from_secs(7 * 3_600));
         stage.model.forget_producers("letters", 0);
         if refuses {
@@ -375,12 +379,15 @@ fn h026_an_idle_producer_may_be_forgotten() {
 
 #[test]
 fn h027_a_topic_that_disappears_for_a_while_keeps_its_sequence() {
-    let mut stage = warm(&[
-        ("metadata.max.age.ms", "500"),
-        ("batch.size", "0"),
-        ("linger.ms", "0"),
-    ]);
-    send(&mut stage, 3);
+    let mut stage = warm(
+        2,
+        &[
+            ("metadata.max.age.ms", "500"),
+            ("batch.size", "0"),
+            ("linger.ms", "0"),
+        ],
+    );
+    send_letters(&mut stage, 3);
     stage.run_to_idle();
     stage.model.hide_topic("letters", true);
     stage.run_for(Duration::from_secs(5));
@@ -467,8 +474,8 @@ fn h028_brokers_without_producer_ids_are_fatal() {
 
 #[test]
 fn h030_five_batches_are_unresolved_at_most_over_all_brokers() {
-    let mut stage = warm(SINGLES);
-    send(&mut stage, 30);
+    let mut stage = warm(2, SINGLES);
+    send_letters(&mut stage, 30);
     for round in 0..10 {
         let broker = 1 + round % 3;
         stage.hold_answers(broker);
@@ -499,7 +506,7 @@ fn h031_after_an_ambiguous_code_nothing_new_takes_the_place_of_the_old() {
         code::REQUEST_TIMED_OUT,
         code::NOT_ENOUGH_REPLICAS_AFTER_APPEND,
     ] {
-        let mut stage = warm(SINGLES);
+        let mut stage = warm(2, SINGLES);
         stage
             .model
             .inject(On::produce("letters", 0), Fault::AppendThen(ambiguous));
@@ -521,7 +528,10 @@ fn h031_after_an_ambiguous_code_nothing_new_takes_the_place_of_the_old() {
 
 #[test]
 fn h031_ambiguous_answers_are_asked_about_beyond_the_number_of_retries() {
-    let mut stage = warm(&[("retries", "1"), ("batch.size", "0"), ("linger.ms", "0")]);
+    let mut stage = warm(
+        2,
+        &[("retries", "1"), ("batch.size", "0"), ("linger.ms", "0")],
+    );
     (0..5).for_each(|_| {
         stage.model.inject(
             On::produce("letters", 0),
@@ -537,7 +547,7 @@ fn h031_ambiguous_answers_are_asked_about_beyond_the_number_of_retries() {
 #[test]
 fn h165_not_leader_after_the_append_is_unknown() {
     for replicated in [true, false] {
-        let mut stage = warm(SINGLES);
+        let mut stage = warm(2, SINGLES);
         stage.model.inject(
             On::produce("letters", 0),
             Fault::AppendThen(code::NOT_LEADER_OR_FOLLOWER),
@@ -565,7 +575,7 @@ fn h165_not_leader_after_the_append_is_unknown() {
 
 #[test]
 fn h165_not_leader_after_the_append_is_never_stamped_anew_by_a_bump() {
-    let mut stage = warm(SINGLES);
+    let mut stage = warm(2, SINGLES);
     stage.model.inject(
         On::produce("letters", 0),
         Fault::AppendThen(code::NOT_LEADER_OR_FOLLOWER),
@@ -597,7 +607,7 @@ fn h165_not_leader_after_the_append_is_never_stamped_anew_by_a_bump() {
 
 #[test]
 fn h032_a_later_success_shows_that_the_expired_batch_was_written() {
-    let mut stage = warm(SHORT);
+    let mut stage = warm(2, SHORT);
     stage.hold_answers(1);
     let expired = stage.send("letters", 0, None, b"expires");
     stage.run_for(Duration::from_secs(1));
@@ -618,7 +628,7 @@ fn h032_a_later_success_shows_that_the_expired_batch_was_written() {
 
 #[test]
 fn h032_if_all_later_ones_fail_there_is_one_bump() {
-    let mut stage = warm(SHORT);
+    let mut stage = warm(2, SHORT);
     stage.lose_requests(1, true);
     let expired = stage.send("letters", 0, None, b"expires");
     stage.run_for(Duration::from_secs(1));
@@ -638,7 +648,7 @@ fn h032_if_all_later_ones_fail_there_is_one_bump() {
 
 #[test]
 fn h033_what_expires_unsent_takes_no_sequence() {
-    let mut stage = warm(SHORT);
+    let mut stage = warm(2, SHORT);
     stage.model.remove_leader("letters", 0);
     stage.model.inject(
         On::produce("letters", 0),
@@ -666,10 +676,10 @@ fn h033_what_expires_unsent_takes_no_sequence() {
 
 #[test]
 fn h034_a_newer_epoch_of_somebody_else_means_a_new_id() {
-    let mut stage = warm(SINGLES);
+    let mut stage = warm(2, SINGLES);
     let id = arrivals(&stage)[0].producer_id;
     stage.model.fence_producer("letters", 0, id, 5);
-    let three = send(&mut stage, 3);
+    let three = send_letters(&mut stage, 3);
     stage.run_to_idle();
 
     assert!(
@@ -685,7 +695,7 @@ fn h034_a_newer_epoch_of_somebody_else_means_a_new_id() {
 
 #[test]
 fn h034_a_leader_that_took_a_batch_of_the_old_id_has_taken_nothing_of_the_new_one() {
-    let mut stage = warm(SINGLES);
+    let mut stage = warm(2, SINGLES);
     let on_first = || On::produce("letters", 0);
     stage
         .model
@@ -701,7 +711,7 @@ fn h034_a_leader_that_took_a_batch_of_the_old_id_has_taken_nothing_of_the_new_on
     stage
         .model
         .inject(on_first(), Fault::Refuse(code::NOT_ENOUGH_REPLICAS));
-    send(&mut stage, 3);
+    send_letters(&mut stage, 3);
     stage.run_to_idle();
 
     assert_eq!(stage.written().len(), 6);
@@ -710,8 +720,8 @@ fn h034_a_leader_that_took_a_batch_of_the_old_id_has_taken_nothing_of_the_new_on
 
 #[test]
 fn h035_acknowledged_data_that_an_unclean_election_lost_is_told_once() {
-    let mut stage = warm(SINGLES);
-    send(&mut stage, 4);
+    let mut stage = warm(2, SINGLES);
+    send_letters(&mut stage, 4);
     stage.run_to_idle();
     stage.model.move_leader_losing("letters", 0, 2, 3);
     stage.excuse_losses();
@@ -745,38 +755,6 @@ fn h036_a_broker_without_record_batches_is_a_clear_error_at_once() {
     );
     assert!(stage.now() < Duration::from_secs(1));
     stage.check();
-}
-
-/// Every record is a batch of its own, sent at once.
-const SINGLES: &[(&str, &str)] = &[("batch.size", "0"), ("linger.ms", "0")];
-
-/// The same, with five seconds for everything.
-const SHORT: &[(&str, &str)] = &[
-    ("batch.size", "0"),
-    ("linger.ms", "0"),
-    ("request.timeout.ms", "5000"),
-    ("delivery.timeout.ms", "5000"),
-];
-
-/// Three brokers, and the topic `letters` with two partitions led by brokers 1 and 2; the first has the record `first`.
-fn warm(settings: &[(&str, &str)]) -> Stage {
-    let mut stage = Stage::new(3, settings);
-    stage.model.create_topic("letters", 2);
-    stage.warm_up("letters");
-    stage.send("letters", 0, None, b"first");
-    stage.run_to_idle();
-    stage
-}
-
-/// Sends `letter 0` and so on, without a pause.
-fn send(stage: &mut Stage, count: usize) -> Vec<usize> {
-    (0..count)
-        .map(|n| stage.send("letters", 0, None, format!("letter {n}").as_bytes()))
-        .collect()
-}
-
-fn arrivals(stage: &Stage) -> Vec<Produced> {
-    stage.arrivals("letters", 0)
 }
 
 /// Sets the log start offset of an answer that refuses one batch as from an unknown producer.

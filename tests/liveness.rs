@@ -1,15 +1,19 @@
 //! Nothing waits without a timer, and nothing is done for nobody: hard cases H040, H043, H072, H096, H148.
 
+mod common;
+
 use std::time::Duration;
 
-use ottla_sim::{Api, Dial, Fault, On, Stage, code};
+use ottla_sim::{Api, Dial, Fault, On, code};
+
+use common::warm;
 
 const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
 fn the_successor_of_a_leader_that_died_unnoticed_is_found() {
     for settings in [&[][..], &[("acks", "0")]] {
-        let mut stage = warm(settings);
+        let mut stage = warm(3, settings);
         let old = stage.model.leader("letters", 0).unwrap();
         stage.run_for(10 * SECOND); // nothing is on its way
         stage.stop_broker(old);
@@ -23,7 +27,10 @@ fn the_successor_of_a_leader_that_died_unnoticed_is_found() {
 
 #[test]
 fn a_record_that_comes_during_the_wait_for_a_broker_is_sent_after_it() {
-    let mut stage = warm(&[("linger.ms", "0"), ("reconnect.backoff.max.ms", "2000")]);
+    let mut stage = warm(
+        3,
+        &[("linger.ms", "0"), ("reconnect.backoff.max.ms", "2000")],
+    );
     let leader = stage.model.leader("letters", 0).unwrap();
     stage.model.set_replication(1);
     stage.set_dial(leader, Dial::Refuse);
@@ -44,7 +51,7 @@ fn a_retry_behind_another_waits_too_where_no_order_is_kept() {
         ("retry.backoff.max.ms", "100"),
         ("metadata.max.age.ms", "500"),
     ];
-    let mut stage = warm(&settings);
+    let mut stage = warm(3, &settings);
     let old = stage.model.leader("letters", 0).unwrap();
     stage.hold_answers(old);
     stage.send("letters", 0, None, b"unanswered");
@@ -67,7 +74,7 @@ fn a_retry_behind_another_waits_too_where_no_order_is_kept() {
 
 #[test]
 fn h069_h072_a_topic_that_is_refused_is_not_asked_about_for_ever() {
-    let mut stage = warm(&[("max.block.ms", "1000")]);
+    let mut stage = warm(3, &[("max.block.ms", "1000")]);
     let topic = || On::MetadataOf {
         topic: "secret".into(),
     };
@@ -90,7 +97,7 @@ fn h069_h072_a_topic_that_is_refused_is_not_asked_about_for_ever() {
 
 #[test]
 fn a_broker_that_nobody_waits_for_any_more_is_left_alone() {
-    let mut stage = warm(&[("delivery.timeout.ms", "40000")]);
+    let mut stage = warm(3, &[("delivery.timeout.ms", "40000")]);
     let leader = stage.model.leader("letters", 0).unwrap();
     stage.set_dial(leader, Dial::Refuse);
     stage.cut(leader);
@@ -107,14 +114,4 @@ fn a_broker_that_nobody_waits_for_any_more_is_left_alone() {
     let again = stage.send("letters", 0, None, b"again");
     stage.run_until(|stage| stage.is_written(again));
     stage.check();
-}
-
-/// A stage of three brokers whose core knows the topic `letters`, of three partitions, and has written to the first.
-fn warm(settings: &[(&str, &str)]) -> Stage {
-    let mut stage = Stage::new(3, settings);
-    stage.model.create_topic("letters", 3);
-    stage.warm_up("letters");
-    let first = stage.send("letters", 0, None, b"the first of all");
-    stage.run_until(|stage| stage.is_written(first));
-    stage
 }

@@ -1,13 +1,17 @@
 //! Hard cases, section 5: metadata, leaders, topics.
 
+mod common;
+
 use std::time::Duration;
 
 use ottla_core::{SendError, WaitedFor};
 use ottla_sim::{Api, Fate, Stage};
 
+use common::warm;
+
 #[test]
 fn h059_a_hint_in_the_answer_is_followed_at_once() {
-    let mut stage = warm();
+    let mut stage = warm(1, &[]);
     let (old, new) = move_leader(&mut stage);
     let start = stage.now();
     let n = stage.send("letters", 0, None, b"to the old leader first");
@@ -25,7 +29,7 @@ fn h059_a_hint_in_the_answer_is_followed_at_once() {
 
 #[test]
 fn h059_without_a_hint_the_new_leader_is_found_by_asking() {
-    let mut stage = warm();
+    let mut stage = warm(1, &[]);
     stage.model.set_leader_hints(false);
     move_leader(&mut stage);
     let (start, asked) = (stage.now(), stage.model.requests(Api::Metadata));
@@ -38,7 +42,7 @@ fn h059_without_a_hint_the_new_leader_is_found_by_asking() {
 
 #[test]
 fn h063_h070_a_topic_that_is_hidden_for_a_while_loses_nothing() {
-    let mut stage = warm();
+    let mut stage = warm(1, &[]);
     stage.model.set_leader_hints(false);
     move_leader(&mut stage);
     stage.model.hide_topic("letters", true);
@@ -55,7 +59,7 @@ fn h063_h070_a_topic_that_is_hidden_for_a_while_loses_nothing() {
 
 #[test]
 fn h065_a_partition_that_is_still_to_be_added_is_waited_for() {
-    let mut stage = warm();
+    let mut stage = warm(1, &[]);
     let n = stage.send("letters", 3, None, b"for the fourth partition");
     let later = stage.send("letters", 0, None, b"others go on");
     stage.run_for(Duration::from_secs(5));
@@ -68,7 +72,7 @@ fn h065_a_partition_that_is_still_to_be_added_is_waited_for() {
 
 #[test]
 fn h065_a_partition_that_never_comes_is_refused_in_time() {
-    let mut stage = warm();
+    let mut stage = warm(1, &[]);
     let start = stage.now();
     let n = stage.send("letters", 3, None, b"for the fourth partition");
     stage.run_until(|stage| stage.outcome(n).is_some());
@@ -84,7 +88,7 @@ fn h065_a_partition_that_never_comes_is_refused_in_time() {
 
 #[test]
 fn h069_h076_an_unknown_topic_waits_and_holds_up_no_other() {
-    let mut stage = warm();
+    let mut stage = warm(1, &[]);
     stage.model.set_auto_create(false);
     let unknown = stage.send("nowhere", None, None, b"lost");
     let other = stage.send("letters", 0, None, b"found");
@@ -122,16 +126,6 @@ fn h072_many_failures_ask_for_metadata_once() {
     let asked = stage.model.requests(Api::Metadata) - asked;
     assert!((1..=3).contains(&asked), "{asked} requests for metadata");
     stage.check();
-}
-
-/// A stage of three brokers whose core knows the topic `letters`, of one partition.
-fn warm() -> Stage {
-    let mut stage = Stage::new(3, &[]);
-    stage.model.create_topic("letters", 1);
-    stage.warm_up("letters");
-    let first = stage.send("letters", 0, None, b"the first of all");
-    stage.run_until(|stage| stage.is_written(first));
-    stage
 }
 
 /// Moves the leader of partition 0 of `letters`; says from whom to whom.

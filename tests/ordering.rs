@@ -1,10 +1,14 @@
 //! Hard cases, section 1: order within a partition, and retries that keep it.
 
+mod common;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use ottla_core::{Cause, DeliveryError};
 use ottla_sim::{Api, Cut, Fate, Fault, On, Produced, Stage, code};
+
+use common::{SINGLES, arrivals, send_letters, warm};
 
 #[test]
 fn all_records_are_written_once_in_order_over_all_partitions() {
@@ -39,12 +43,12 @@ fn the_same_seed_gives_the_same_trace() {
 
 #[test]
 fn h001_first_of_several_fails_the_rest_get_out_of_order() {
-    let mut stage = warm(SINGLES);
+    let mut stage = warm(1, SINGLES);
     stage.model.inject(
         On::produce("letters", 0),
         Fault::Refuse(code::NOT_ENOUGH_REPLICAS),
     );
-    let five = send(&mut stage, 5);
+    let five = send_letters(&mut stage, 5);
     stage.run_to_idle();
 
     assert!(five.iter().all(|&n| stage.is_written(n)));
@@ -66,7 +70,7 @@ fn h001_first_of_several_fails_the_rest_get_out_of_order() {
 
 #[test]
 fn h003_a_partition_that_retries_has_one_batch_on_the_way() {
-    let mut stage = warm(SINGLES);
+    let mut stage = warm(1, SINGLES);
     for fault in [19, 0, 7, 19, 0, 0, 3, 56, 19, 0, 20] {
         let fault = if fault == 0 {
             Fault::Pass
@@ -75,7 +79,7 @@ fn h003_a_partition_that_retries_has_one_batch_on_the_way() {
         };
         stage.model.inject(On::produce("letters", 0), fault);
     }
-    send(&mut stage, 20);
+    send_letters(&mut stage, 20);
     stage.run_to_idle();
 
     let (mut seen, mut written) = (BTreeSet::from([0]), BTreeSet::from([0]));
@@ -96,14 +100,17 @@ fn h003_a_partition_that_retries_has_one_batch_on_the_way() {
 
 #[test]
 fn h004_with_one_in_flight_an_expired_batch_mutes_its_partition_until_its_answer() {
-    let mut stage = warm(&[
-        ("enable.idempotence", "false"),
-        ("max.in.flight.requests.per.connection", "1"),
-        ("request.timeout.ms", "5000"),
-        ("delivery.timeout.ms", "5000"),
-        ("batch.size", "0"),
-        ("linger.ms", "0"),
-    ]);
+    let mut stage = warm(
+        1,
+        &[
+            ("enable.idempotence", "false"),
+            ("max.in.flight.requests.per.connection", "1"),
+            ("request.timeout.ms", "5000"),
+            ("delivery.timeout.ms", "5000"),
+            ("batch.size", "0"),
+            ("linger.ms", "0"),
+        ],
+    );
     stage.model.inject(
         On::produce("letters", 0),
         Fault::Refuse(code::NOT_ENOUGH_REPLICAS),
@@ -112,7 +119,7 @@ fn h004_with_one_in_flight_an_expired_batch_mutes_its_partition_until_its_answer
         On::produce("letters", 0),
         Fault::Delay(Duration::from_millis(4_950)),
     );
-    let (start, first) = (stage.now(), send(&mut stage, 1)[0]);
+    let (start, first) = (stage.now(), send_letters(&mut stage, 1)[0]);
     stage.run_for(Duration::from_secs(4));
     let second = stage.send("letters", 0, None, b"the second");
     stage.run_for(Duration::from_millis(1_010));
@@ -134,20 +141,23 @@ fn h004_with_one_in_flight_an_expired_batch_mutes_its_partition_until_its_answer
 
 #[test]
 fn h004_a_move_of_the_leader_does_not_unmute_the_partition() {
-    let mut stage = warm(&[
-        ("enable.idempotence", "false"),
-        ("max.in.flight.requests.per.connection", "1"),
-        ("metadata.max.age.ms", "500"),
-        ("request.timeout.ms", "5000"),
-        ("delivery.timeout.ms", "5000"),
-        ("batch.size", "0"),
-        ("linger.ms", "0"),
-    ]);
+    let mut stage = warm(
+        1,
+        &[
+            ("enable.idempotence", "false"),
+            ("max.in.flight.requests.per.connection", "1"),
+            ("metadata.max.age.ms", "500"),
+            ("request.timeout.ms", "5000"),
+            ("delivery.timeout.ms", "5000"),
+            ("batch.size", "0"),
+            ("linger.ms", "0"),
+        ],
+    );
     stage.model.inject(
         On::produce("letters", 0),
         Fault::Refuse(code::NOT_ENOUGH_REPLICAS),
     );
-    let first = send(&mut stage, 1)[0];
+    let first = send_letters(&mut stage, 1)[0];
     stage.run_for(Duration::from_millis(10));
     stage.hold_answers(1);
     stage.run_for(Duration::from_secs(2));
@@ -165,11 +175,14 @@ fn h004_a_move_of_the_leader_does_not_unmute_the_partition() {
 
 #[test]
 fn h005_without_idempotence_retries_may_reorder_but_lose_nothing() {
-    let mut stage = warm(&[
-        ("enable.idempotence", "false"),
-        ("batch.size", "0"),
-        ("linger.ms", "0"),
-    ]);
+    let mut stage = warm(
+        1,
+        &[
+            ("enable.idempotence", "false"),
+            ("batch.size", "0"),
+            ("linger.ms", "0"),
+        ],
+    );
     stage.model.inject(
         On::produce("letters", 0),
         Fault::Refuse(code::NOT_ENOUGH_REPLICAS),
@@ -177,7 +190,7 @@ fn h005_without_idempotence_retries_may_reorder_but_lose_nothing() {
     stage
         .model
         .inject(On::produce("letters", 0), Fault::AppendThenDisconnect);
-    let five = send(&mut stage, 5);
+    let five = send_letters(&mut stage, 5);
     stage.run_to_idle();
 
     assert!(five.iter().all(|&n| stage.is_written(n)));
@@ -191,13 +204,16 @@ fn h005_without_idempotence_retries_may_reorder_but_lose_nothing() {
 
 #[test]
 fn h006_the_new_leader_gets_nothing_before_the_old_one_answered() {
-    let mut stage = warm(&[
-        ("metadata.max.age.ms", "1000"),
-        ("batch.size", "0"),
-        ("linger.ms", "0"),
-    ]);
+    let mut stage = warm(
+        1,
+        &[
+            ("metadata.max.age.ms", "1000"),
+            ("batch.size", "0"),
+            ("linger.ms", "0"),
+        ],
+    );
     stage.hold_answers(1);
-    let held = send(&mut stage, 2);
+    let held = send_letters(&mut stage, 2);
     stage.run_for(Duration::from_millis(5));
     stage.model.move_leader("letters", 0, 2);
     stage.run_for(Duration::from_secs(2));
@@ -229,7 +245,7 @@ fn h007_nothing_is_pipelined_to_a_leader_that_has_taken_nothing_yet() {
         On::produce("letters", 0),
         Fault::Refuse(code::NOT_ENOUGH_REPLICAS),
     );
-    send(&mut stage, 5);
+    send_letters(&mut stage, 5);
     stage.run_to_idle();
 
     let arrivals = arrivals(&stage);
@@ -243,9 +259,9 @@ fn h007_nothing_is_pipelined_to_a_leader_that_has_taken_nothing_yet() {
 
 #[test]
 fn h008_a_retry_is_byte_identical() {
-    let mut stage = warm(&[("linger.ms", "10")]);
+    let mut stage = warm(1, &[("linger.ms", "10")]);
     stage.cut_at_next_produce(1, Cut::Whole);
-    send(&mut stage, 50);
+    send_letters(&mut stage, 50);
     stage.run_for(Duration::from_millis(15));
     stage.cut_at_next_produce(1, Cut::After(70));
     let more = stage.send("letters", 0, None, b"more");
@@ -267,7 +283,7 @@ fn h008_a_retry_is_byte_identical() {
 #[test]
 fn h009_a_disconnect_is_one_unknown_attempt_of_each_batch_on_the_way() {
     for pause in 0..=5 {
-        let mut stage = warm(SINGLES);
+        let mut stage = warm(1, SINGLES);
         for n in 0..5 {
             stage.send("letters", 0, None, format!("letter {n}").as_bytes());
             stage.run_for(Duration::from_micros(400));
@@ -286,13 +302,13 @@ fn h009_a_disconnect_is_one_unknown_attempt_of_each_batch_on_the_way() {
 #[test]
 fn h010_a_rejected_batch_fails_alone() {
     for rejected in 0..5 {
-        let mut stage = warm(SINGLES);
+        let mut stage = warm(1, SINGLES);
         (0..rejected).for_each(|_| stage.model.inject(On::produce("letters", 0), Fault::Pass));
         stage.model.inject(
             On::produce("letters", 0),
             Fault::Refuse(code::INVALID_RECORD),
         );
-        let five = send(&mut stage, 5);
+        let five = send_letters(&mut stage, 5);
         stage.run_to_idle();
 
         for (n, &number) in five.iter().enumerate() {
@@ -314,14 +330,14 @@ fn h010_a_rejected_batch_fails_alone() {
 
 #[test]
 fn h011_the_back_off_doubles_up_to_a_second() {
-    let mut stage = warm(SINGLES);
+    let mut stage = warm(1, SINGLES);
     (0..7).for_each(|_| {
         stage.model.inject(
             On::produce("letters", 0),
             Fault::Refuse(code::NOT_ENOUGH_REPLICAS),
         )
     });
-    send(&mut stage, 1);
+    send_letters(&mut stage, 1);
     stage.run_to_idle();
 
     let times: Vec<Duration> = arrivals(&stage).iter().map(|a| a.now).collect();
@@ -341,9 +357,9 @@ fn h011_the_back_off_doubles_up_to_a_second() {
 
 #[test]
 fn h011_a_newer_leader_is_asked_at_once_and_the_same_one_is_not() {
-    let mut stage = warm(SINGLES);
+    let mut stage = warm(1, SINGLES);
     stage.model.move_leader("letters", 0, 2);
-    send(&mut stage, 1);
+    send_letters(&mut stage, 1);
     stage.run_to_idle();
     let moved = arrivals(&stage);
     assert_eq!((moved[1].broker, moved[2].broker), (1, 2));
@@ -368,14 +384,17 @@ fn h011_a_newer_leader_is_asked_at_once_and_the_same_one_is_not() {
 
 #[test]
 fn h012_when_retries_run_out_the_last_error_is_the_reason() {
-    let mut stage = warm(&[("retries", "2"), ("batch.size", "0"), ("linger.ms", "0")]);
+    let mut stage = warm(
+        1,
+        &[("retries", "2"), ("batch.size", "0"), ("linger.ms", "0")],
+    );
     (0..3).for_each(|_| {
         stage.model.inject(
             On::produce("letters", 0),
             Fault::Refuse(code::NOT_ENOUGH_REPLICAS),
         )
     });
-    let refused = send(&mut stage, 1)[0];
+    let refused = send_letters(&mut stage, 1)[0];
     stage.run_to_idle();
     let next = stage.send("letters", 0, None, b"next");
     stage.run_to_idle();
@@ -397,7 +416,10 @@ fn h012_when_retries_run_out_the_last_error_is_the_reason() {
 
 #[test]
 fn h012_when_retries_run_out_after_an_unknown_attempt_nobody_knows() {
-    let mut stage = warm(&[("retries", "2"), ("batch.size", "0"), ("linger.ms", "0")]);
+    let mut stage = warm(
+        1,
+        &[("retries", "2"), ("batch.size", "0"), ("linger.ms", "0")],
+    );
     stage
         .model
         .inject(On::produce("letters", 0), Fault::AppendThenDisconnect);
@@ -407,7 +429,7 @@ fn h012_when_retries_run_out_after_an_unknown_attempt_nobody_knows() {
             Fault::Refuse(code::NOT_ENOUGH_REPLICAS),
         )
     });
-    let unknown = send(&mut stage, 1)[0];
+    let unknown = send_letters(&mut stage, 1)[0];
     stage.run_to_idle();
     stage.send("letters", 0, None, b"next");
     stage.run_to_idle();
@@ -465,30 +487,6 @@ fn h014_only_the_partition_that_failed_is_sent_again() {
         "one for all three, one for the retry"
     );
     stage.check();
-}
-
-/// Every record is a batch of its own, sent at once.
-const SINGLES: &[(&str, &str)] = &[("batch.size", "0"), ("linger.ms", "0")];
-
-/// Three brokers, and the topic `letters` whose only partition is led by broker 1, which has taken the record `first`.
-fn warm(settings: &[(&str, &str)]) -> Stage {
-    let mut stage = Stage::new(3, settings);
-    stage.model.create_topic("letters", 1);
-    stage.warm_up("letters");
-    stage.send("letters", 0, None, b"first");
-    stage.run_to_idle();
-    stage
-}
-
-/// Sends `letter 0` and so on, without a pause.
-fn send(stage: &mut Stage, count: usize) -> Vec<usize> {
-    (0..count)
-        .map(|n| stage.send("letters", 0, None, format!("letter {n}").as_bytes()))
-        .collect()
-}
-
-fn arrivals(stage: &Stage) -> Vec<Produced> {
-    stage.arrivals("letters", 0)
 }
 
 fn sequences(arrivals: &[Produced]) -> Vec<i32> {

@@ -66,6 +66,7 @@ pub mod tokio;
 mod wait;
 mod warning;
 
+pub use clock::TimeSource;
 pub use delivery::{Delivery, RecordMetadata, Undelivered};
 pub use ottla_core::{
     Acks, Cause, Config, ConfigBuilder, ConfigError, DeliveryError, Disconnect, Fatal, HostPort,

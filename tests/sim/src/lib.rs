@@ -46,11 +46,17 @@
 //! Transactions, consumer groups, authentication, compaction, message formats older than 2, Fetch sessions. Replication takes
 //! no time and loses nothing unless a test says so.
 
+mod chance;
 pub mod code;
 mod model;
+mod network;
 mod server;
 mod stage;
+mod world;
 
+pub use chance::Chance;
 pub use model::{Answer, Api, Fault, LogRecord, Model, On, Produced};
+pub use network::{Dialling, Lookup as Resolving, Tamper};
 pub use server::{Builder, Cluster};
 pub use stage::{Cut, Dial, Fate, Lookup, Sent, Stage};
+pub use world::{Clock, Fact, Line, Stuck, World};

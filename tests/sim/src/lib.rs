@@ -52,6 +52,7 @@ mod model;
 mod network;
 mod server;
 mod stage;
+mod trial;
 mod world;
 
 pub use chance::Chance;
@@ -59,4 +60,5 @@ pub use model::{Answer, Api, Fault, LogRecord, Model, On, Produced};
 pub use network::{Dialling, Lookup as Resolving, Tamper};
 pub use server::{Builder, Cluster};
 pub use stage::{Cut, Dial, Fate, Lookup, Sent, Stage};
-pub use world::{Clock, Fact, Line, Stuck, World};
+pub use trial::{Broken, Report, Trial};
+pub use world::{Clock, Fact, FaultKind, Layer, Line, Spawner, Stuck, Told, World};

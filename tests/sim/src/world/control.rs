@@ -133,6 +133,11 @@ impl World {
         self.after(time, |_| ());
     }
 
+    /// When the last [`freeze`](World::freeze) is over.
+    pub fn frozen_until(&self) -> Duration {
+        self.frozen_until
+    }
+
     /// Ends all drivers at once, as a runtime does that is shut down.
     pub fn drop_drivers(&mut self) {
         for task in std::mem::take(&mut self.drivers) {
@@ -153,7 +158,7 @@ impl World {
         wires.into_iter().filter(open).collect()
     }
 
-    fn address_of(&self, broker: i32) -> Option<Ipv4Addr> {
+    pub(super) fn address_of(&self, broker: i32) -> Option<Ipv4Addr> {
         let is_there = self.cluster.brokers().any(|id| id == broker);
         let host = is_there.then(|| self.cluster.address(broker).0)?;
         let number = host.strip_prefix("broker-")?.parse().ok()?;

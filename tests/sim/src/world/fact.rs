@@ -3,6 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
+use ottla::{RecordMetadata, Undelivered};
+
+use super::faults::FaultKind;
 use crate::network::Tamper;
 use crate::{Api, Produced};
 
@@ -68,10 +71,19 @@ pub enum Fact {
         /// How.
         tamper: Tamper,
     },
-    /// Somebody planned this, and it has come.
+    /// A fault has struck.
     Struck {
-        /// What, in a few words.
-        what: String,
+        /// Of which kind.
+        kind: FaultKind,
+        /// Whom or what.
+        target: String,
+    },
+    /// A record has its outcome.
+    Ended {
+        /// The application's number of the record.
+        record: usize,
+        /// What it was told.
+        told: Told,
     },
     /// The application did something, or something was done for it.
     Note {
@@ -134,7 +146,8 @@ impl fmt::Display for Fact {
             ),
             Fact::Answered { wire, bytes } => write!(f, "wire {wire}: answered, {bytes} bytes"),
             Fact::Tampered { wire, tamper } => write!(f, "wire {wire}: {tamper:?}"),
-            Fact::Struck { what } => write!(f, "** {what}"),
+            Fact::Struck { kind, target } => write!(f, "** {kind}: {target}"),
+            Fact::Ended { record, told } => write!(f, "record {record}: {told}"),
             Fact::Note { what } => f.write_str(what),
         }
     }
@@ -152,5 +165,57 @@ pub struct Line {
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:>12.6}  {}", self.at.as_secs_f64(), self.fact)
+    }
+}
+
+/// What the application was told of a record.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Told {
+    /// Written, with its offset if that is known.
+    Written {
+        /// The partition.
+        partition: i32,
+        /// The offset.
+        offset: Option<i64>,
+    },
+    /// Not written.
+    NotWritten {
+        /// Why.
+        why: String,
+    },
+    /// Perhaps written.
+    MaybeWritten {
+        /// Why that is not known.
+        why: String,
+    },
+}
+
+impl Told {
+    pub(crate) fn of(outcome: &Result<RecordMetadata, Undelivered>) -> Told {
+        match outcome {
+            Ok(written) => Told::Written {
+                partition: written.partition,
+                offset: written.offset,
+            },
+            Err(Undelivered::NotWritten(why)) => Told::NotWritten {
+                why: why.to_string(),
+            },
+            Err(Undelivered::MaybeWritten(why)) => Told::MaybeWritten {
+                why: why.to_string(),
+            },
+        }
+    }
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Told::Written { partition, offset } => {
+                write!(f, "written to {partition} at {offset:?}")
+            }
+            Told::NotWritten { why } => write!(f, "not written: {why}"),
+            Told::MaybeWritten { why } => write!(f, "perhaps written: {why}"),
+        }
     }
 }

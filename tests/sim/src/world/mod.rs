@@ -3,6 +3,7 @@
 mod control;
 mod executor;
 mod fact;
+mod faults;
 mod time;
 mod trace;
 
@@ -15,12 +16,14 @@ use bytes::Bytes;
 use ottla::driver::Driver;
 use ottla::{Config, ConfigError, Producer, Setup};
 
-pub use fact::{Fact, Line};
+pub use executor::Spawner;
+pub use fact::{Fact, Line, Told};
+pub use faults::{FaultKind, Layer};
 pub use time::Clock;
 
 use crate::network::{Arrival, Host, Shared};
 use crate::{Answer, Api, Chance, Model};
-use executor::Executor;
+use executor::{Executor, Kind};
 use trace::Trace;
 
 /// A deterministic world: producers as applications use them, the model cluster, and a network between them, all in one
@@ -59,9 +62,10 @@ pub struct World {
     /// Batches of the cluster's journal that are facts already.
     produced: u64,
     plans: Vec<Option<Plan>>,
-    applications: Vec<usize>,
     drivers: Vec<usize>,
     frozen_until: Duration,
+    /// Planned faults strike before this only.
+    calm_from: Duration,
     chance: Chance,
     /// Polls since the clock moved last.
     polls: usize,
@@ -106,9 +110,9 @@ impl World {
             fresh: Vec::new(),
             produced: 0,
             plans: Vec::new(),
-            applications: Vec::new(),
             drivers: Vec::new(),
             frozen_until: Duration::ZERO,
+            calm_from: Duration::MAX,
             chance,
             polls: 0,
         }
@@ -141,7 +145,7 @@ impl World {
         let setup = setup.time(self.clock.clone()).seed(self.chance.seed());
         let host = Host::new(self.network.clone(), self.clock.origin());
         let (producer, driver) = Driver::new(setup, host).expect("a seed was given");
-        let task = self.executor.spawn(driver);
+        let task = self.executor.spawn(Box::pin(driver), Kind::Driver);
         self.drivers.push(task);
         producer
     }
@@ -150,8 +154,13 @@ impl World {
     ///
     /// It must not wait for anything else, such as another runtime's timer.
     pub fn spawn(&mut self, application: impl Future<Output = ()> + 'static) {
-        let task = self.executor.spawn(application);
-        self.applications.push(task);
+        self.executor
+            .spawn(Box::pin(application), Kind::Application);
+    }
+
+    /// A handle for applications that spawn others.
+    pub fn spawner(&self) -> Spawner {
+        self.executor.spawner()
     }
 
     /// The world's clock.
@@ -183,6 +192,9 @@ impl World {
 impl World {
     /// Polls one task, or lets the next thing happen; false if nothing ever will.
     pub fn step(&mut self) -> bool {
+        for job in self.executor.spawned() {
+            self.executor.spawn(job, Kind::Application);
+        }
         let is_frozen = self.now() < self.frozen_until;
         let has_run = !is_frozen && self.executor.poll_one().is_some();
         if has_run {
@@ -250,9 +262,7 @@ impl World {
 
     /// Every application is done.
     pub fn is_done(&self) -> bool {
-        self.applications
-            .iter()
-            .all(|&task| self.executor.is_over(task))
+        self.executor.applications == 0
     }
 
     /// Every driver has come to its end.

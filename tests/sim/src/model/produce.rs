@@ -155,6 +155,10 @@ impl Model {
                 message: message.clone(),
                 ..Outcome::refused(*code)
             },
+            // Leadership is lost after an append only where the leader waits for followers.
+            Some(Fault::AppendThen(code)) if part.acks != -1 && is_lost_leadership(*code) => {
+                Outcome::refused(*code)
+            }
             Some(Fault::AppendThen(code)) => {
                 let outcome = self.append(caller, part);
                 if outcome.code == code::NONE {
@@ -420,6 +424,13 @@ impl Outcome {
             records: Vec::new(),
         }
     }
+}
+
+fn is_lost_leadership(code: i16) -> bool {
+    matches!(
+        code,
+        code::NOT_LEADER_OR_FOLLOWER | code::UNKNOWN_TOPIC_OR_PARTITION
+    )
 }
 
 fn record_error((index, message): (i32, Option<String>)) -> BatchIndexAndErrorMessage {

@@ -73,6 +73,16 @@ pub(crate) struct Flush {
     pub(crate) covered: Vec<usize>,
 }
 
+impl Fate {
+    /// The application was told whether the record is written.
+    pub(crate) fn is_known(&self) -> bool {
+        matches!(
+            self,
+            Fate::Written(_) | Fate::NotWritten(_) | Fate::Refused(_) | Fate::Unsent
+        )
+    }
+}
+
 impl Ledger {
     /// Notes a record that is about to be handed in.
     pub(crate) fn ask(&mut self, letter: Letter, actor: usize, now: Duration) -> usize {
@@ -244,6 +254,14 @@ impl Ledger {
             }
         }
         None
+    }
+
+    /// The host stands still from now on.
+    pub(crate) fn freeze(&mut self, now: Duration, until: Duration) {
+        match self.frozen.last_mut().filter(|window| window.1 >= now) {
+            Some(window) => window.1 = until,
+            None => self.frozen.push((now, until)),
+        }
     }
 
     pub(crate) fn accuse(&mut self, rule: &'static str, what: String) {

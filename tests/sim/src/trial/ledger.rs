@@ -195,12 +195,14 @@ impl Ledger {
             Err(error @ Undelivered::MaybeWritten(_)) => Fate::MaybeWritten(error),
         };
         // A callback may be called before the send that takes it returns.
-        let started = entry.accepted.unwrap_or(entry.asked);
-        if entry.accepted.is_some() {
-            self.open -= 1;
-        }
-        if self.is_late(started + self.limits.delivery, now) {
-            self.accuse("I6", format!("record {n} took {:?}", now - started));
+        let deadline = match entry.accepted {
+            Some(accepted) => accepted + self.limits.delivery,
+            None => entry.asked + self.limits.block + self.limits.delivery,
+        };
+        let asked = entry.asked;
+        self.open -= usize::from(entry.accepted.is_some());
+        if self.is_late(deadline, now) {
+            self.accuse("I6", format!("record {n} took {:?}", now - asked));
         }
     }
 

@@ -1,9 +1,8 @@
 //! What became of what was sent: answers to Produce, lost links, retries, and the outcomes of batches.
 
 use alloc::{boxed::Box, vec::Vec};
-use core::ops::Range;
 
-use super::{ProducerCore, ProducerId, acks_answered, backoff, verdict::judge};
+use super::{ProducerCore, ProducerId, acks_answered, attempt::Ended, backoff, verdict::judge};
 use crate::{
     connection::{Connection, InFlight, ProduceItem, Request},
     error::{Cause, DeliveryError, Disconnect},
@@ -14,19 +13,6 @@ use crate::{
     time::Instant,
     wire::{ErrorCode, PartitionProduceResponse, ProduceResponse, TopicKey},
 };
-
-/// How an attempt ended, and what the outcome of its batch would say.
-pub(super) struct Ended {
-    pub(super) attempt: Attempt,
-    pub(super) offset: Option<i64>,
-    pub(super) append_time: Option<i64>,
-    /// What failed, if something did.
-    pub(super) cause: Option<Cause>,
-    /// The producer id is of no use any more.
-    pub(super) new_producer_id: bool,
-    /// Another attempt might have helped, but `retries` are used up.
-    pub(super) exhausted: bool,
-}
 
 impl ProducerCore {
     /// Takes the answer to a Produce request.
@@ -127,36 +113,6 @@ impl ProducerCore {
         }
     }
 
-    /// The broker named the records that it refuses (KIP-467): the others of the batch may be sent again.
-    fn records_refused(
-        &mut self,
-        now: Instant,
-        item: ProduceItem,
-        answer: &PartitionProduceResponse<'_>,
-        message: Option<Box<str>>,
-    ) {
-        let code = answer.error_code;
-        let ended = Ended {
-            attempt: Attempt::Refused { retry: false },
-            cause: Some(Cause::Broker {
-                code,
-                message: message.clone(),
-            }),
-            ..Ended::written()
-        };
-        let Some(resolution) = self.resolve(item, &ended) else {
-            return;
-        };
-        if resolution.fate == Fate::NotWritten && !self.accumulator.batch(item.batch).uncertain {
-            let count = self.accumulator.batch(item.batch).body.count();
-            let ranges = refused_ranges(answer, count, message.as_deref());
-            self.complete_ranges(item.batch, ranges);
-        } else {
-            self.follow(now, item, &ended, resolution.fate);
-        }
-        self.after_resolution(now, item.partition, &ended, resolution.fault);
-    }
-
     /// Takes the end of an attempt to send a batch.
     pub(super) fn attempt_ended(&mut self, now: Instant, item: ProduceItem, mut ended: Ended) {
         let batch = self.accumulator.batch(item.batch);
@@ -178,7 +134,7 @@ impl ProducerCore {
         self.after_resolution(now, item.partition, &ended, resolution.fault);
     }
 
-    fn resolve(&mut self, item: ProduceItem, ended: &Ended) -> Option<Resolution> {
+    pub(super) fn resolve(&mut self, item: ProduceItem, ended: &Ended) -> Option<Resolution> {
         let batch = self.accumulator.batch_mut(item.batch);
         batch.on_the_wire = false;
         batch.uncertain |= matches!(ended.attempt, Attempt::Uncertain { .. });
@@ -207,7 +163,7 @@ impl ProducerCore {
     }
 
     /// Does what the batch's fate asks for.
-    fn follow(&mut self, now: Instant, item: ProduceItem, ended: &Ended, fate: Fate) {
+    pub(super) fn follow(&mut self, now: Instant, item: ProduceItem, ended: &Ended, fate: Fate) {
         match fate {
             Fate::Written => {
                 let outcome = Outcome::Written {
@@ -236,7 +192,7 @@ impl ProducerCore {
     }
 
     /// Mends what a resolution broke, and sends what it made sendable.
-    fn after_resolution(
+    pub(super) fn after_resolution(
         &mut self,
         now: Instant,
         partition: u32,
@@ -428,95 +384,4 @@ impl ProducerCore {
     fn is_unordered(&self) -> bool {
         matches!(self.producer_id, ProducerId::Off)
     }
-}
-
-impl Ended {
-    fn written() -> Self {
-        Self {
-            attempt: Attempt::Written,
-            offset: None,
-            append_time: None,
-            cause: None,
-            new_producer_id: false,
-            exhausted: false,
-        }
-    }
-
-    fn untouched() -> Self {
-        Self {
-            attempt: Attempt::Untouched,
-            ..Self::written()
-        }
-    }
-
-    fn without_answer(cause: Cause, retry: bool) -> Self {
-        Self {
-            attempt: Attempt::Uncertain { retry },
-            cause: Some(cause),
-            ..Self::written()
-        }
-    }
-
-    /// What the outcome of a batch says that failed for good.
-    fn error(&self) -> DeliveryError {
-        match self.cause.clone().unwrap_or(Cause::Busy) {
-            last if self.exhausted => DeliveryError::RetriesExhausted { last },
-            Cause::Broker { code, message } => DeliveryError::Broker { code, message },
-            Cause::Unreachable { why, .. } => DeliveryError::Disconnected(why),
-            last => DeliveryError::RetriesExhausted { last },
-        }
-    }
-}
-
-/// The batch's records in ranges: those that were named, each with its message, and the others between them.
-fn refused_ranges(
-    answer: &PartitionProduceResponse<'_>,
-    count: u32,
-    message: Option<&str>,
-) -> Vec<(Range<u32>, Outcome)> {
-    let code = answer.error_code;
-    let mut culprits: Vec<(u32, Option<&str>)> = answer
-        .record_errors
-        .iter()
-        .filter_map(|e| Some((u32::try_from(e.batch_index).ok()?, e.message)))
-        .filter(|(index, _)| *index < count)
-        .collect();
-    culprits.sort_by_key(|c| c.0);
-    culprits.dedup_by_key(|c| c.0);
-    if culprits.is_empty() {
-        let error = DeliveryError::Broker {
-            code,
-            message: message.map(Into::into),
-        };
-        return [(0..count, Outcome::NotWritten(error))].into();
-    }
-    // With one culprit the batch's own code is its reason; among several, each is an invalid record.
-    let own = if culprits.len() == 1 && count == 1 {
-        code
-    } else {
-        ErrorCode::INVALID_RECORD
-    };
-    let mut ranges = Vec::new();
-    let mut next = 0;
-    for (index, own_message) in culprits {
-        if next < index {
-            ranges.push((
-                next..index,
-                Outcome::NotWritten(DeliveryError::BatchMate { code }),
-            ));
-        }
-        let message = own_message.or(message).map(Into::into);
-        ranges.push((
-            index..index + 1,
-            Outcome::NotWritten(DeliveryError::Broker { code: own, message }),
-        ));
-        next = index + 1;
-    }
-    if next < count {
-        ranges.push((
-            next..count,
-            Outcome::NotWritten(DeliveryError::BatchMate { code }),
-        ));
-    }
-    ranges
 }

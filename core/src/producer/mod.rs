@@ -3,13 +3,16 @@
 //! Its methods stand in files by what they are about; each of them sees the whole.
 
 mod admission;
+mod attempt;
 mod delivery;
 mod ending;
 mod links;
 mod refresh;
+mod refusal;
 mod sending;
 mod timers;
 mod verdict;
+mod waiters;
 
 use alloc::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -34,7 +37,7 @@ use crate::{
     rng::Rng,
     time::Instant,
 };
-use admission::Waiters;
+use waiters::Waiters;
 
 pub use timers::TimeoutReason;
 

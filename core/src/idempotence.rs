@@ -231,6 +231,36 @@ impl Sequences {
         entry.stamp
     }
 
+    /// Puts the pieces of a batch that waits in its place: each with its number of records, the first under the name of
+    /// the whole. Together they have its part of the sequence, and each comes as a batch that was sent once less.
+    pub(crate) fn split(&mut self, pieces: &[(u32, u32)]) {
+        let waits = |u: &Unresolved| u.batch == pieces[0].0 && !u.in_flight;
+        let place = self.unresolved.iter().position(waits);
+        let place = place.expect("a batch that is cut waits to be sent again");
+        let whole = self.unresolved[place];
+        let more = pieces.len() as u64 - 1;
+        let make_room = |serial: &mut u64| *serial += if *serial > whole.serial { more } else { 0 };
+        self.unresolved
+            .iter_mut()
+            .for_each(|u| make_room(&mut u.serial));
+        self.gap.iter_mut().for_each(make_room);
+        self.stamps += more;
+        let is_stamped = matches!(self.pipelining, Pipelining::Idempotent(_));
+        let mut piece = Unresolved {
+            attempts: whole.attempts - 1,
+            ..whole
+        };
+        let pieces = pieces.iter().map(|&(batch, count)| {
+            let this = Unresolved { batch, ..piece };
+            piece.serial += 1;
+            if is_stamped {
+                piece.stamp.base_sequence = sequence_after(piece.stamp.base_sequence, count);
+            }
+            this
+        });
+        self.unresolved.splice(place..=place, pieces);
+    }
+
     /// Takes the end of an attempt and decides the batch's fate. `leadership` is whom it was sent to.
     ///
     /// Returns `None` if no such batch is on the way.

@@ -1,5 +1,6 @@
 //! One batch: its records, and how far its delivery has come.
 
+use super::splitting::Origin;
 use crate::{batch::Body, error::Cause, id::BatchId, time::Instant};
 
 /// One batch and what is known of its delivery.
@@ -8,8 +9,11 @@ pub(crate) struct Batch {
     pub(super) state: State,
     /// The partition's dense index.
     pub(crate) partition: u32,
-    /// Its place among all batches, by creation.
+    /// Its place among all batches, by creation; pieces of one batch share it.
     pub(crate) order: u64,
+    pub(super) origin: Origin,
+    /// How many pieces there are, itself included, whose ends are not told yet. Counted where tickets point to.
+    pub(super) untold: u32,
     pub(crate) body: Body,
     pub(crate) deadline: Instant,
     /// How often it was sent.
@@ -47,6 +51,8 @@ impl Batch {
             state: State::Vacant,
             partition: 0,
             order: 0,
+            origin: Origin::whole(0),
+            untold: 0,
             body: Body::default(),
             deadline: Instant::NEVER,
             attempts: 0,

@@ -1,6 +1,7 @@
 //! Open and sealed batches, per partition: what is ready, what lingers, what expires.
 
 mod batch;
+mod splitting;
 mod timing;
 
 use alloc::{collections::VecDeque, vec::Vec};
@@ -9,6 +10,8 @@ use core::time::Duration;
 use crate::{batch::Measure, id::BatchId, pool::Pool, record::Record, time::Instant};
 pub(crate) use batch::Batch;
 use batch::State;
+use splitting::Origin;
+pub(crate) use splitting::Pieces;
 
 /// All batches, from their first record to the polling of their last outcome.
 ///
@@ -200,12 +203,12 @@ impl Accumulator {
         let batch = &mut self.batches[slot as usize];
         debug_assert_eq!(batch.state, State::Taken);
         batch.state = State::Sealed;
-        let (order, partition, len) = (batch.order, batch.partition, batch.body.records_len());
+        let (at, partition, len) = (batch.place(), batch.partition, batch.body.records_len());
         let queue = &mut self.queues[partition as usize];
         let place = queue
             .sealed
             .iter()
-            .position(|&s| self.batches[s as usize].order > order);
+            .position(|&s| self.batches[s as usize].place() > at);
         queue
             .sealed
             .insert(place.unwrap_or(queue.sealed.len()), slot);
@@ -244,12 +247,22 @@ impl Accumulator {
         self.live -= 1;
     }
 
-    /// Gives an ended batch's chunks back to the pool and its slot to the next; returns the bytes that it held.
-    pub(crate) fn release(&mut self, slot: u32) -> usize {
+    /// Takes an ended batch's memory back; returns how much it held.
+    pub(crate) fn reclaim(&mut self, slot: u32) -> usize {
         let batch = &mut self.batches[slot as usize];
         debug_assert_eq!(batch.state, State::Ended);
-        let held = batch.body.chunks() * self.pool.chunk_size();
+        let held = batch.body.held(self.pool.chunk_size());
         batch.body.release(&mut self.pool);
+        held
+    }
+
+    /// Gives an ended batch's slot, which nobody names any more, to the next; not before all of its pieces are told.
+    pub(crate) fn vacate(&mut self, slot: u32) {
+        let batch = &mut self.batches[slot as usize];
+        debug_assert_eq!(batch.state, State::Ended);
+        if batch.untold > 0 {
+            return;
+        }
         batch.state = State::Vacant;
         batch.generation = batch.generation.wrapping_add(1);
         batch.last = None;
@@ -259,7 +272,6 @@ impl Accumulator {
             self.lingering.clear();
             self.expiring.clear();
         }
-        held
     }
 
     /// Frees the chunks in stock.
@@ -324,14 +336,12 @@ impl Accumulator {
     fn open(&mut self, now: Instant, partition: u32) -> u32 {
         self.seal(partition);
         self.latest = self.latest.max(now);
-        let slot = self.vacant.pop().unwrap_or_else(|| {
-            self.batches.push(Batch::vacant());
-            self.batches.len() as u32 - 1
-        });
+        let slot = self.vacant_slot();
         let batch = &mut self.batches[slot as usize];
         batch.state = State::Open;
         batch.partition = partition;
         batch.order = self.orders;
+        (batch.origin, batch.untold) = (Origin::whole(slot), 1);
         batch.deadline = self.latest + self.delivery_timeout;
         batch.attempts = 0;
         (batch.uncertain, batch.on_the_wire, batch.told) = (false, false, false);
@@ -348,6 +358,14 @@ impl Accumulator {
             self.lingering.push_back((self.latest + self.linger, id));
         }
         slot
+    }
+
+    /// A slot that nobody uses.
+    fn vacant_slot(&mut self) -> u32 {
+        self.vacant.pop().unwrap_or_else(|| {
+            self.batches.push(Batch::vacant());
+            self.batches.len() as u32 - 1
+        })
     }
 
     fn seal(&mut self, partition: u32) {

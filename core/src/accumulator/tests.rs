@@ -1,5 +1,3 @@
-use std::vec;
-
 use super::*;
 use crate::id::Topic;
 
@@ -35,7 +33,10 @@ fn send(accumulator: &mut Accumulator, now: Instant, partition: u32, len: usize)
 
 fn release(accumulator: &mut Accumulator, batch: u32) -> usize {
     accumulator.end(batch);
-    accumulator.release(batch)
+    accumulator.tell(batch, true);
+    let held = accumulator.reclaim(batch);
+    accumulator.vacate(batch);
+    held
 }
 
 #[test]
@@ -121,8 +122,8 @@ fn memory_is_given_back_to_the_byte_and_slots_are_used_again() {
     let mut a = accumulator(2000, 5);
     let first = send(&mut a, at(0), 0, 1000);
     let second = send(&mut a, at(0), 1, 100);
-    let held = vec![a.batch(0).body.chunks(), a.batch(1).body.chunks()];
-    assert_eq!(held, [2, 1]);
+    let held = [0, 1].map(|b| a.batch(b).body.held(512));
+    assert_eq!(held, [1024, 512]);
     assert_eq!(release(&mut a, 0), 1024);
     assert_eq!(release(&mut a, 1), 512);
     assert!(a.is_empty());
@@ -142,4 +143,56 @@ fn queued_bytes_are_those_that_are_not_taken() {
     assert_eq!(a.queued_bytes(0), bytes);
     a.end(batch);
     assert_eq!(a.queued_bytes(0), 0);
+}
+
+#[test]
+fn h053_pieces_hold_no_more_than_the_whole_and_its_slot_lasts_as_long_as_they() {
+    let mut a = accumulator(4000, 5);
+    let sent: Vec<Appended> = (0..6).map(|_| send(&mut a, at(0), 0, 600)).collect();
+    let (root, held) = (sent[0].batch, a.batch(0).body.held(512));
+    let later = send(&mut a, at(1), 0, 1000).batch;
+    let whole = a.take(0).unwrap();
+    let halves = a.split(whole, 2000).unwrap();
+    assert_eq!(halves.slots, [(0, 3), (2, 3)]);
+    let quarters = a.split(2, 1000).unwrap();
+    assert_eq!(quarters.slots, [(2, 1), (3, 1), (4, 1)]);
+
+    let mut left = held - halves.freed - quarters.freed;
+    for (slot, first) in [(3, 4), (0, 0), (4, 5), (2, 3)] {
+        a.end(slot);
+        let told = a.tell(slot, true);
+        assert_eq!(
+            (told.batch, told.first, told.last),
+            (root, first, slot == 2)
+        );
+        left -= a.reclaim(slot);
+        a.vacate(slot);
+    }
+    assert_eq!(left, 0);
+    a.vacate(0);
+    assert_eq!(a.live().collect::<Vec<_>>(), [later.slot() as u32]);
+    assert_eq!(a.vacant.len(), 4);
+}
+
+#[test]
+fn h048_pieces_keep_the_deadline_and_the_place_of_the_whole() {
+    let mut a = accumulator(4000, 0);
+    let _ = [0; 4].map(|_| send(&mut a, at(0), 0, 600));
+    let whole = a.take(0).unwrap();
+    send(&mut a, at(3), 0, 600);
+    let pieces = a.split(whole, 0).unwrap().slots;
+    assert!(
+        pieces
+            .iter()
+            .all(|&(p, _)| a.batch(p).deadline == a.batch(whole).deadline)
+    );
+    assert_eq!(a.expired(at(9_999)), None);
+    let expired: Vec<u32> = core::iter::from_fn(|| a.expired(at(10_000))).collect();
+    assert_eq!(expired, pieces.iter().map(|p| p.0).collect::<Vec<_>>());
+    for place in [2, 0, 3, 1] {
+        a.put_back(pieces[place].0);
+    }
+    let order: Vec<u32> = core::iter::from_fn(|| a.take(0)).collect();
+    assert_eq!(order[..4], expired, "and what was sent later comes last");
+    assert_eq!(order.len(), 5);
 }

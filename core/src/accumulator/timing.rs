@@ -38,6 +38,12 @@ impl Accumulator {
         None
     }
 
+    /// Notes the deadline of a batch that is not the newest.
+    pub(super) fn expires(&mut self, deadline: Instant, id: BatchId) {
+        let place = self.expiring.partition_point(|&(at, _)| at <= deadline);
+        self.expiring.insert(place, (deadline, id));
+    }
+
     /// When the next open batch will have lingered, and when the next batch expires.
     pub(crate) fn next_timeouts(&mut self) -> (Option<Instant>, Option<Instant>) {
         while let Some(&(_, id)) = self.lingering.front() {

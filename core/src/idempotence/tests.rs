@@ -206,6 +206,56 @@ fn h033_a_batch_that_waits_and_is_surely_not_written_ends_as_such_and_spends_its
 }
 
 #[test]
+fn h050_pieces_cover_the_range_of_the_whole_before_what_follows() {
+    let mut s = pipelined(3);
+    fate(&mut s, 1, Attempt::OutOfOrder);
+    assert_eq!(
+        fate(&mut s, 0, Attempt::Refused { retry: true }),
+        (Fate::Retry, false)
+    );
+    s.split(&[(0, 4), (7, 1), (8, 5)]);
+    fate(&mut s, 2, Attempt::OutOfOrder);
+    for (batch, base) in [(0, 10), (7, 14), (8, 15), (1, 20), (2, 30)] {
+        assert_eq!(s.next(Some(FIRST), leader(1)), Next::Retry(batch));
+        assert_eq!(s.resend(batch).base_sequence, base);
+        assert_eq!(
+            fate(&mut s, batch, Attempt::Written),
+            (Fate::Written, false)
+        );
+    }
+}
+
+#[test]
+fn h050_the_last_piece_is_no_retry_and_lets_fresh_ones_follow() {
+    let mut s = pipelined(1);
+    fate(&mut s, 0, Attempt::Refused { retry: true });
+    s.split(&[(0, 4), (7, 6)]);
+    s.resend(0);
+    assert_eq!(s.next(Some(FIRST), leader(1)), Next::Nothing);
+    fate(&mut s, 0, Attempt::Written);
+    s.resend(7);
+    assert_eq!(s.next(Some(FIRST), leader(1)), Next::Fresh);
+    assert_eq!(s.stamp(1, 10, Some(FIRST)).base_sequence, 20);
+}
+
+#[test]
+fn h032_a_piece_shows_that_the_one_before_it_was_written() {
+    let mut s = pipelined(1);
+    fate(&mut s, 0, Attempt::Refused { retry: true });
+    s.split(&[(0, 4), (7, 6)]);
+    s.resend(0);
+    fate(&mut s, 0, Attempt::Uncertain { retry: true });
+    assert_eq!(s.give_up(0).fate, Fate::MaybeWritten);
+    s.resend(7);
+    assert_eq!(fate(&mut s, 7, Attempt::Written), (Fate::Written, false));
+    assert_eq!(
+        s.next(Some(FIRST), leader(1)),
+        Next::Fresh,
+        "no gap is left"
+    );
+}
+
+#[test]
 fn h083_an_untouched_attempt_changes_nothing() {
     let mut s = pipelined(2);
     assert_eq!(fate(&mut s, 1, Attempt::Untouched), (Fate::Retry, false));

@@ -28,6 +28,7 @@ impl ProducerCore {
                 partitions: Vec::new(),
                 sticky: Sticky::new(self.config.batch_size()),
                 loads_taken: None,
+                too_large: usize::MAX,
                 announced: false,
             });
             self.is_due_now();

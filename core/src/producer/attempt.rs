@@ -16,6 +16,8 @@ pub(super) struct Ended {
     pub(super) new_producer_id: bool,
     /// Another attempt might have helped, but `retries` are used up.
     pub(super) exhausted: bool,
+    /// The batch was too large, and goes on in pieces.
+    pub(super) splits: bool,
 }
 
 impl Ended {
@@ -27,6 +29,7 @@ impl Ended {
             cause: None,
             new_producer_id: false,
             exhausted: false,
+            splits: false,
         }
     }
 

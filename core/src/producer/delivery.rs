@@ -75,8 +75,13 @@ impl ProducerCore {
         if verdict.stale_metadata {
             self.cluster.want(item.topic);
         }
+        if verdict.too_large {
+            self.learn_size(item);
+        }
+        let splits = verdict.too_large && self.may_split(now, item.batch);
         let attempt = match code {
             ErrorCode::UNKNOWN_PRODUCER_ID => self.forgotten(item, answer.log_start_offset),
+            _ if splits => Attempt::Refused { retry: true },
             _ => verdict.attempt,
         };
         let message: Option<Box<str>> = answer.error_message.map(Into::into);
@@ -97,6 +102,7 @@ impl ProducerCore {
             cause: (!written).then_some(Cause::Broker { code, message }),
             new_producer_id: verdict.new_producer_id,
             exhausted: false,
+            splits,
         };
         self.attempt_ended(now, item, ended);
     }
@@ -117,7 +123,7 @@ impl ProducerCore {
     pub(super) fn attempt_ended(&mut self, now: Instant, item: ProduceItem, mut ended: Ended) {
         let batch = self.accumulator.batch(item.batch);
         let idempotent = !self.is_unordered();
-        if batch.attempts > self.config.retries() {
+        if batch.attempts > self.config.retries() && !ended.splits {
             // Under idempotence asking again is what tells; the deadline bounds it (H031).
             match &mut ended.attempt {
                 Attempt::Uncertain { .. } if idempotent => {}
@@ -140,6 +146,7 @@ impl ProducerCore {
         batch.uncertain |= matches!(ended.attempt, Attempt::Uncertain { .. });
         match ended.attempt {
             Attempt::Untouched => batch.attempts -= 1,
+            _ if ended.splits => batch.attempts -= 1,
             Attempt::Forgotten => batch.uncertain = false,
             _ => {}
         }
@@ -175,6 +182,7 @@ impl ProducerCore {
             Fate::NotWritten => self.complete(item.batch, self.failed(item.batch, ended.error())),
             Fate::MaybeWritten => self.complete(item.batch, Outcome::MaybeWritten(ended.error())),
             Fate::GivenUp => self.release(item.batch),
+            Fate::Retry | Fate::Requeue if ended.splits => self.split(now, item, fate),
             Fate::Retry | Fate::Requeue => {
                 let is_head = self.partitions[item.partition as usize]
                     .sequences
@@ -232,7 +240,7 @@ impl ProducerCore {
         }
     }
 
-    fn back_off(&mut self, now: Instant, item: ProduceItem) {
+    pub(super) fn back_off(&mut self, now: Instant, item: ProduceItem) {
         let attempts = self.accumulator.batch(item.batch).attempts;
         let wait = backoff(&self.config, &mut self.rng, attempts.saturating_sub(1));
         let at = now + wait;

@@ -135,7 +135,8 @@ impl ProducerCore {
         let batch = match next {
             Next::Retry(batch) => {
                 partition.sequences.resend(batch);
-                self.metrics.batches_retried += 1;
+                let before = self.accumulator.batch(batch).attempts;
+                self.metrics.batches_retried += u64::from(before > 0);
                 batch
             }
             _ => {

@@ -109,18 +109,67 @@ fn h019_a_gap_at_the_head_stamps_anew_only_what_is_surely_not_written() {
     );
     assert_eq!(s.unstamp(), [1]);
     assert_eq!(
-        s.next(Some(BUMPED), leader(1)),
-        Next::Retry(2),
-        "the uncertain one keeps its stamp"
-    );
-    s.resend(2);
-    assert_eq!(
-        fate(&mut s, 2, Attempt::OutOfOrder),
-        (Fate::MaybeWritten, true)
+        s.strand().batches,
+        [2],
+        "a broker without state could take it before the other"
     );
     assert_eq!(s.next(Some(BUMPED), leader(1)), Next::Fresh);
     let stamp = s.stamp(1, 10, Some(BUMPED));
     assert_eq!((stamp.epoch, stamp.base_sequence), (1, 0));
+}
+
+#[test]
+fn h019_what_is_on_the_way_behind_a_new_stamp_is_not_sent_again_under_its_old_one() {
+    let mut s = pipelined(3);
+    assert_eq!(fate(&mut s, 0, Attempt::OutOfOrder), (Fate::Requeue, true));
+    assert_eq!((s.unstamp(), s.strand().batches), (vec![], vec![]));
+    assert_eq!(
+        fate(&mut s, 1, Attempt::Uncertain { retry: true }),
+        (Fate::Retry, false)
+    );
+    assert_eq!(s.strand().batches, [1]);
+    assert_eq!(fate(&mut s, 2, Attempt::OutOfOrder), (Fate::Requeue, true));
+    assert_eq!(s.next(Some(BUMPED), leader(1)), Next::Fresh);
+}
+
+#[test]
+fn h019_what_is_before_a_new_stamp_is_still_asked_for() {
+    let mut s = pipelined(3);
+    fate(&mut s, 1, Attempt::Uncertain { retry: true });
+    fate(&mut s, 2, Attempt::Refused { retry: true });
+    fate(&mut s, 0, Attempt::Refused { retry: false });
+    assert_eq!((s.unstamp(), s.strand().batches), (vec![2], vec![]));
+    assert_eq!(s.next(Some(BUMPED), leader(1)), Next::Retry(1));
+}
+
+#[test]
+fn h007_what_a_leader_without_memory_took_another_before_is_not_sent_again() {
+    let mut s = pipelined(3);
+    fate(&mut s, 0, Attempt::Refused { retry: true });
+    assert_eq!(fate(&mut s, 1, Attempt::Written), (Fate::Written, false));
+    let stranded = Stranded {
+        batches: vec![0],
+        fault: None,
+    };
+    assert_eq!(s.strand(), stranded, "it is surely not written");
+    assert_eq!(fate(&mut s, 2, Attempt::Written), (Fate::Written, false));
+    assert_eq!(s.next(Some(FIRST), leader(1)), Next::Fresh);
+    assert_eq!(s.stamp(3, 1, Some(FIRST)).base_sequence, 40);
+}
+
+#[test]
+fn h032_with_the_stranded_gone_nothing_is_left_to_show_whether_the_sequence_holds() {
+    let mut s = pipelined(3);
+    s.give_up(2);
+    fate(&mut s, 0, Attempt::Refused { retry: true });
+    fate(&mut s, 2, Attempt::Uncertain { retry: true });
+    fate(&mut s, 1, Attempt::Written);
+    let stranded = Stranded {
+        batches: vec![0],
+        fault: Some(FIRST),
+    };
+    assert_eq!(s.strand(), stranded);
+    assert_eq!(s.next(Some(BUMPED), leader(1)), Next::Fresh);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::{
     connection::{Connection, InFlight, ProduceItem, Request},
     error::{Cause, DeliveryError, Disconnect},
     event::Warning,
-    idempotence::{Attempt, Fate, Identity, Resolution},
+    idempotence::{Attempt, Fate, Identity, Resolution, Stranded},
     log::debug,
     outcome::Outcome,
     time::Instant,
@@ -210,7 +210,32 @@ impl ProducerCore {
         if let Some(broken) = fault {
             self.mend(now, partition, broken, ended.new_producer_id);
         }
+        self.end_stranded(now, partition);
         self.refresh(partition);
+    }
+
+    /// Ends what can't be sent again in order after what became of other batches.
+    fn end_stranded(&mut self, now: Instant, partition: u32) {
+        let at = &mut self.partitions[partition as usize];
+        let Stranded { batches, fault } = at.sequences.strand();
+        if batches.is_empty() {
+            return;
+        }
+        if !at.sequences.is_broken() {
+            let warning = Warning::SequenceGap {
+                topic: at.topic,
+                partition: at.index,
+            };
+            self.warn(warning);
+        }
+        for batch in batches {
+            let last = self.accumulator.batch(batch).last.clone();
+            let error = Ended::without_answer(last.unwrap_or(Cause::Busy), false).error();
+            self.complete(batch, self.failed(batch, error));
+        }
+        if let Some(broken) = fault {
+            self.mend(now, partition, broken, false);
+        }
     }
 
     /// The sequence of a partition under `broken` can't go on: a new epoch begins, once for all that fail under the old
@@ -287,6 +312,7 @@ impl ProducerCore {
         if let Some(broken) = resolution.fault {
             self.mend(self.clock, partition, broken, false);
         }
+        self.end_stranded(self.clock, partition);
         self.refresh(partition);
     }
 

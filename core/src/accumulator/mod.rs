@@ -1,6 +1,7 @@
 //! Open and sealed batches, per partition: what is ready, what lingers, what expires.
 
 mod batch;
+mod growth;
 mod splitting;
 mod timing;
 
@@ -19,6 +20,8 @@ pub(crate) use splitting::Pieces;
 /// taken (stamped: in flight or waiting to be sent again, outside this part) or ended.
 pub(crate) struct Accumulator {
     batch_size: usize,
+    /// To what a batch whose way is blocked may grow.
+    growth: usize,
     linger: Duration,
     delivery_timeout: Duration,
     pool: Pool,
@@ -41,6 +44,8 @@ struct Queue {
     open: Option<u32>,
     /// The open batch has lingered, or something else asks for it: it goes as soon as there is a way.
     open_is_ready: bool,
+    /// The way was blocked when the open batch was full: it may grow to this size.
+    grows_to: usize,
     bytes: usize,
 }
 
@@ -52,6 +57,8 @@ pub(crate) struct Plan {
     pub(crate) joins: bool,
     /// Chunks to add first.
     pub(crate) chunks: usize,
+    /// To what the open batch may grow, if it takes it as it is full already.
+    grows_to: usize,
 }
 
 /// Where a record went.
@@ -70,12 +77,14 @@ pub(crate) struct Appended {
 impl Accumulator {
     pub(crate) fn new(
         batch_size: usize,
+        growth: usize,
         chunk_size: usize,
         linger: Duration,
         delivery_timeout: Duration,
     ) -> Self {
         Self {
             batch_size,
+            growth,
             linger,
             delivery_timeout,
             pool: Pool::new(chunk_size),
@@ -97,16 +106,32 @@ impl Accumulator {
     }
 
     /// Says where `record` would go in `partition`, and what that takes.
-    pub(crate) fn plan(&self, partition: u32, record: &Record<'_>) -> Plan {
+    ///
+    /// `largest` is asked once for each batch that is full, if another record comes before it is taken: how large may a
+    /// batch of the partition be, if its way is blocked; 0 if the way is free.
+    pub(crate) fn plan(
+        &self,
+        now: Instant,
+        partition: u32,
+        record: &Record<'_>,
+        largest: impl FnOnce() -> usize,
+    ) -> Plan {
         let chunk_size = self.pool.chunk_size();
-        if let Some(open) = self.queues[partition as usize].open {
-            let body = &self.batches[open as usize].body;
-            let measure = body.measure(record);
-            if body.wire_len() + measure.total <= self.batch_size {
+        let queue = &self.queues[partition as usize];
+        if let Some(open) = queue.open {
+            let batch = &self.batches[open as usize];
+            let measure = batch.body.measure(record);
+            let len = batch.body.wire_len() + measure.total;
+            let grows_to = match len > self.batch_size {
+                true => self.growth_of(queue, batch, now, largest),
+                false => queue.grows_to,
+            };
+            if len <= self.batch_size.max(grows_to) {
                 return Plan {
                     measure,
                     joins: true,
-                    chunks: body.chunks_for(measure.total, chunk_size),
+                    chunks: batch.body.chunks_for(measure.total, chunk_size),
+                    grows_to,
                 };
             }
         }
@@ -115,6 +140,7 @@ impl Accumulator {
             measure,
             joins: false,
             chunks: measure.total.div_ceil(chunk_size),
+            grows_to: 0,
         }
     }
 
@@ -139,6 +165,7 @@ impl Accumulator {
             ..
         } = self;
         let (batch, queue) = (&mut batches[slot as usize], &mut queues[partition as usize]);
+        queue.grows_to = plan.grows_to;
         for _ in 0..plan.chunks {
             batch
                 .body
@@ -149,9 +176,8 @@ impl Accumulator {
         queue.bytes += plan.measure.total;
         let id = BatchId::new(slot, batch.generation);
         let full = batch.body.wire_len() >= self.batch_size;
-        if full {
-            self.seal(partition);
-        }
+        // It stays open until it is taken: should its way be blocked, it may grow.
+        queue.open_is_ready |= full;
         let lingers_until = match self.lingering.back() {
             Some(&(at, newest))
                 if newest == id && index == 0 && !full && !self.is_ready(partition) =>
@@ -311,9 +337,10 @@ impl Accumulator {
         self.batches[slot as usize].state == State::Ended
     }
 
-    /// A batch of the partition takes more records.
-    pub(crate) fn has_open(&self, partition: u32) -> bool {
-        self.queues[partition as usize].open.is_some()
+    /// The partition's last batch has its size, or there is none: what comes next may as well go elsewhere.
+    pub(crate) fn is_at_boundary(&self, partition: u32) -> bool {
+        let open = self.queues[partition as usize].open;
+        open.is_none_or(|slot| self.batches[slot as usize].body.wire_len() >= self.batch_size)
     }
 
     /// The batch was never taken out of its queue, or was put back.
@@ -351,7 +378,7 @@ impl Accumulator {
         self.expiring.push_back((batch.deadline, id));
         self.compact();
         let queue = &mut self.queues[partition as usize];
-        queue.open = Some(slot);
+        (queue.open, queue.grows_to) = (Some(slot), 0);
         if self.linger.is_zero() {
             queue.open_is_ready = true;
         } else {

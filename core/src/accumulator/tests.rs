@@ -10,6 +10,7 @@ fn at(millis: u64) -> Instant {
 fn accumulator(batch_size: usize, linger_ms: u64) -> Accumulator {
     let mut accumulator = Accumulator::new(
         batch_size,
+        8_000,
         512,
         Duration::from_millis(linger_ms),
         Duration::from_secs(10),
@@ -19,6 +20,17 @@ fn accumulator(batch_size: usize, linger_ms: u64) -> Accumulator {
 }
 
 fn send(accumulator: &mut Accumulator, now: Instant, partition: u32, len: usize) -> Appended {
+    send_with(accumulator, now, partition, len, || 0)
+}
+
+/// Sends while a batch may grow to `largest`, since its way is blocked.
+fn send_with(
+    accumulator: &mut Accumulator,
+    now: Instant,
+    partition: u32,
+    len: usize,
+    largest: impl FnOnce() -> usize,
+) -> Appended {
     let record = Record {
         topic: Topic(0),
         partition: None,
@@ -27,7 +39,7 @@ fn send(accumulator: &mut Accumulator, now: Instant, partition: u32, len: usize)
         value: Some(&VALUE[..len]),
         headers: &[],
     };
-    let plan = accumulator.plan(partition, &record);
+    let plan = accumulator.plan(now, partition, &record, largest);
     accumulator.append(now, partition, &record, plan).unwrap()
 }
 
@@ -195,4 +207,54 @@ fn h048_pieces_keep_the_deadline_and_the_place_of_the_whole() {
     let order: Vec<u32> = core::iter::from_fn(|| a.take(0)).collect();
     assert_eq!(order[..4], expired, "and what was sent later comes last");
     assert_eq!(order.len(), 5);
+}
+
+#[test]
+fn a_batch_whose_way_is_blocked_grows_and_is_taken_whole() {
+    let mut a = accumulator(1500, 5);
+    let asked = core::cell::Cell::new(0);
+    let largest = || {
+        asked.set(asked.get() + 1);
+        usize::MAX
+    };
+    let sent = [(); 8].map(|()| send_with(&mut a, at(0), 0, 980, largest));
+    let indexes = sent.map(|s| s.index);
+    assert_eq!(indexes, [0, 1, 2, 3, 4, 5, 6, 7]);
+    assert!(!sent[0].ready && sent[1].ready, "full, it is ready at once");
+    assert_eq!(asked.get(), 1, "asked once for the batch");
+    assert!(a.is_at_boundary(0));
+    assert_eq!(a.next_timeouts().0, None, "it lingers no more");
+
+    let next = send_with(&mut a, at(0), 0, 980, || usize::MAX);
+    assert_eq!(next.index, 0, "it has grown as far as it may");
+    let grown = a.take(0).unwrap();
+    assert_eq!(a.batch(grown).body.count(), 8);
+    assert!(a.ready_len(0).is_none() && !a.is_at_boundary(0));
+}
+
+#[test]
+fn a_batch_whose_way_is_free_has_its_size() {
+    let mut a = accumulator(1500, 5);
+    let sent = [(); 4].map(|()| send(&mut a, at(0), 0, 980).index);
+    assert_eq!(sent, [0, 0, 0, 0]);
+}
+
+#[test]
+fn a_batch_does_not_grow_beyond_what_was_learned() {
+    let mut a = accumulator(1500, 5);
+    let mut send = |largest| send_with(&mut a, at(0), 0, 980, || largest).index;
+    assert_eq!([(); 4].map(|()| send(3_000)), [0, 1, 0, 1]);
+    let mut a = accumulator(1500, 5);
+    let sent = [2_000, 2_500, 500].map(|_| send_with(&mut a, at(0), 0, 700, || 8_000).index);
+    assert_eq!(sent, [0, 1, 2]);
+    a.limit_growth(0, 2_300);
+    assert_eq!(send_with(&mut a, at(0), 0, 700, || 2_300).index, 0);
+}
+
+#[test]
+fn h037_a_batch_grows_only_through_the_first_half_of_its_time() {
+    let mut a = accumulator(1500, 5);
+    send(&mut a, at(0), 0, 980);
+    assert_eq!(send_with(&mut a, at(5_000), 0, 980, || 8_000).index, 1);
+    assert_eq!(send_with(&mut a, at(5_001), 0, 980, || 8_000).index, 0);
 }

@@ -9,7 +9,7 @@ impl Accumulator {
         while let Some(&(at, id)) = self.lingering.front() {
             let queue_of_open = self
                 .get(id)
-                .filter(|b| b.state == State::Open)
+                .filter(|b| self.lingers(b))
                 .map(|b| b.partition);
             if at > now && queue_of_open.is_some() {
                 return None;
@@ -47,7 +47,7 @@ impl Accumulator {
     /// When the next open batch will have lingered, and when the next batch expires.
     pub(crate) fn next_timeouts(&mut self) -> (Option<Instant>, Option<Instant>) {
         while let Some(&(_, id)) = self.lingering.front() {
-            if self.get(id).is_some_and(|b| b.state == State::Open) {
+            if self.get(id).is_some_and(|b| self.lingers(b)) {
                 break;
             }
             self.lingering.pop_front();
@@ -85,6 +85,10 @@ impl Accumulator {
         if lingering.len() > most {
             lingering.retain(|&(_, id)| is(id, |state| state == State::Open));
         }
+    }
+
+    fn lingers(&self, batch: &Batch) -> bool {
+        batch.state == State::Open && !self.queues[batch.partition as usize].open_is_ready
     }
 
     fn get(&self, id: BatchId) -> Option<&Batch> {

@@ -316,7 +316,7 @@ impl ProducerCore {
         partition: u32,
         record: &Record<'_>,
     ) -> Result<Ticket, SendError> {
-        let plan = self.accumulator.plan(partition, record);
+        let plan = self.plan(now, partition, record);
         let bytes = plan.chunks * self.accumulator.chunk_size();
         if !self.memory.take(bytes) {
             self.ready_all();
@@ -327,7 +327,7 @@ impl ProducerCore {
             return Err(SendError::Full);
         };
         if record.partition.is_none() {
-            let boundary = !self.accumulator.has_open(partition);
+            let boundary = self.accumulator.is_at_boundary(partition);
             self.topics[record.topic.index()]
                 .sticky
                 .appended(appended.bytes, boundary);
@@ -344,6 +344,11 @@ impl ProducerCore {
             index: appended.index,
             partition: index,
         })
+    }
+
+    fn plan(&self, now: Instant, partition: u32, record: &Record<'_>) -> Plan {
+        let largest = || self.growth(partition);
+        self.accumulator.plan(now, partition, record, largest)
     }
 
     /// The dense index of the record's partition.
@@ -378,11 +383,20 @@ impl ProducerCore {
     fn choose_sticky(&mut self, now: Instant, record: &Record<'_>, count: usize) -> i32 {
         let topic = record.topic;
         self.update_loads(now, topic, count);
+        let index = self.peek_sticky(topic, count);
+        let partition = self.topics[topic.index()].partitions[index as usize];
+        if self.plan(now, partition, record).joins {
+            return index;
+        }
+        self.topics[topic.index()].sticky.finish_batch();
+        self.peek_sticky(topic, count)
+    }
+
+    fn peek_sticky(&mut self, topic: Topic, count: usize) -> i32 {
         let Self {
             topics,
             cluster,
             rng,
-            accumulator,
             ..
         } = self;
         let leaders = &cluster.state(topic).leaders;
@@ -391,15 +405,7 @@ impl ProducerCore {
                 .get(partition as usize)
                 .is_some_and(|l| l.broker.is_some())
         };
-        let TopicPartitions {
-            partitions, sticky, ..
-        } = &mut topics[topic.index()];
-        let index = sticky.peek(rng, count as u32, has_leader);
-        let Plan { joins, .. } = accumulator.plan(partitions[index as usize], record);
-        if joins {
-            return index;
-        }
-        sticky.finish_batch();
+        let sticky = &mut topics[topic.index()].sticky;
         sticky.peek(rng, count as u32, has_leader)
     }
 

@@ -206,8 +206,15 @@ impl ProducerCore {
     #[must_use]
     pub fn new(config: Config, seed: [u8; 32], now: Instant) -> Self {
         let largest_batch = config.batch_size().min(config.max_request_size());
+        let growth = match config.batch_size() {
+            0 => 0,
+            _ => config
+                .batch_growth_max_bytes()
+                .min(config.max_request_size()),
+        };
         let accumulator = Accumulator::new(
             largest_batch,
+            growth,
             config.chunk_size(),
             config.linger(),
             config.delivery_timeout(),

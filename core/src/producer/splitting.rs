@@ -9,10 +9,15 @@ impl ProducerCore {
     /// Notes that a broker called a batch too large: none of its topic grows to that size any more.
     pub(super) fn learn_size(&mut self, item: ProduceItem) {
         let body = &self.accumulator.batch(item.batch).body;
+        let topic = &mut self.topics[item.topic.index()];
         // One that ended meanwhile may be empty by now.
-        if body.count() > 0 {
-            let too_large = &mut self.topics[item.topic.index()].too_large;
-            *too_large = body.wire_len().min(*too_large);
+        if body.count() == 0 || body.wire_len() >= topic.too_large {
+            return;
+        }
+        topic.too_large = body.wire_len();
+        for &partition in &topic.partitions {
+            self.accumulator
+                .limit_growth(partition, topic.too_large - 1);
         }
     }
 

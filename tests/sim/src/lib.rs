@@ -26,6 +26,7 @@
 //! match model.handle(Duration::ZERO, leader, /* connection */ 1, &request[..]) {
 //!     Answer::Reply(frame) => assert_eq!(&frame[4..8], [0, 0, 0, 1]), // send it now
 //!     Answer::Later { due, frame } => drop((due, frame)),              // send it when `due` has come
+//!     Answer::Waits => {}                                              // `Model::poll_answer` will give the answer
 //!     Answer::Silence => {}                                            // send nothing
 //!     Answer::Disconnect => {}                                         // close the connection
 //! }
@@ -51,6 +52,6 @@ mod model;
 mod server;
 mod stage;
 
-pub use model::{Answer, Api, Fault, LogRecord, Model, On, Produced};
+pub use model::{Answer, Answered, Api, Fault, Hostile, LogRecord, Loss, Model, On, Produced};
 pub use server::{Builder, Cluster};
 pub use stage::{Cut, Dial, Fate, Lookup, Sent, Stage};

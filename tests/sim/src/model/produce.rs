@@ -1,63 +1,109 @@
 //! Produce: every batch is checked, judged and appended, or refused as Kafka refuses it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
+use kafka_protocol::messages::ProduceRequest;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use kafka_protocol::messages::produce_response::{
-    BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse,
-    TopicProduceResponse,
-};
-use kafka_protocol::messages::{ProduceRequest, ProduceResponse};
-use kafka_protocol::protocol::StrBytes;
+use kafka_protocol::messages::produce_response::TopicProduceResponse;
 use uuid::Uuid;
 
 use super::batch::{self, Head, Refusal, Rules};
 use super::envelope::Caller;
 use super::faults::{Fate, On};
 use super::journal::Produced;
+use super::log::Stored;
 use super::producers::Verdict;
+use super::topics::Partition;
 use super::{Answer, Fault, Model};
 use crate::code;
 
 /// One partition's part of a request, on its way through the broker.
-struct Part {
-    /// Nothing if the request names the topic by an id that no topic has.
-    topic: Option<Arc<str>>,
-    partition: i32,
-    raw: Bytes,
-    head: Result<Head, Refusal>,
+#[derive(Debug)]
+pub(crate) struct Part {
+    /// Empty if the request names the topic by an id that no topic has.
+    pub(crate) name: Arc<str>,
+    /// Nil if there is no such topic and the request does not name it by its id.
+    pub(crate) topic_id: Uuid,
+    /// Whether there is such a topic.
+    pub(crate) is_known: bool,
+    pub(crate) partition: i32,
+    pub(crate) raw: Bytes,
+    pub(crate) head: Result<Head, Refusal>,
     /// The checksum holds.
-    intact: bool,
+    pub(crate) intact: bool,
     acks: i16,
-    fault: Option<Fault>,
+    pub(crate) fault: Option<Fault>,
 }
 
 /// What a partition answers.
-struct Outcome {
-    code: i16,
-    base_offset: i64,
-    append_time: i64,
-    log_start: i64,
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) code: i16,
+    pub(crate) base_offset: i64,
+    pub(crate) append_time: i64,
+    pub(crate) log_start: i64,
+    pub(crate) message: Option<String>,
+    pub(crate) records: Vec<(i32, Option<String>)>,
+    /// What the answer waits for.
+    awaits: Option<Awaits>,
+    fact: Fact,
+}
+
+/// What the log made of a batch, beside the answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Fact {
     appended: bool,
-    message: Option<String>,
-    records: Vec<(i32, Option<String>)>,
+    pushed_out: bool,
+    duplicate: bool,
+    old_duplicate: bool,
+}
+
+/// A batch that is in the log and has yet to reach the followers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Awaits {
+    /// The offset behind it.
+    pub(crate) offset: i64,
+    pub(crate) leader_epoch: i32,
+}
+
+/// A part with its outcome, which may still wait for followers.
+#[derive(Debug)]
+pub(crate) struct Settled {
+    pub(crate) part: Part,
+    pub(crate) outcome: Outcome,
+    pub(crate) awaits: Option<Awaits>,
+    /// Its number in the journal.
+    pub(crate) entry: u64,
+}
+
+/// A request that is carried out and not answered yet.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) caller: Caller,
+    pub(crate) fate: Fate,
+    /// When the client no longer wants to wait for the followers.
+    pub(crate) deadline: Duration,
+    pub(crate) topics: Vec<(TopicProduceResponse, Vec<Settled>)>,
 }
 
 impl Model {
     pub(crate) fn produce(
         &mut self,
-        caller: Caller,
+        mut caller: Caller,
         request: ProduceRequest,
         whole: Option<Fault>,
     ) -> Answer {
         let acks = request.acks;
-        let topics: Vec<(TopicProduceResponse, Vec<Part>)> = request
+        let patience = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
+        let opened: Vec<(TopicProduceResponse, Vec<Part>)> = request
             .topic_data
             .into_iter()
             .map(|topic| self.open(caller, acks, topic, whole.as_ref()))
             .collect();
-        let faults = topics
+        let faults = opened
             .iter()
             .flat_map(|(_, parts)| parts)
             .filter_map(|part| part.fault.as_ref());
@@ -65,30 +111,55 @@ impl Model {
             (whole.as_ref().map_or(Fate::Answered, Fault::fate), true);
         for fault in faults {
             carried_out &= fault.is_carried_out();
+            caller.throttle = fault.throttle().unwrap_or(caller.throttle);
             if fate == Fate::Answered {
                 fate = fault.fate();
             }
         }
 
-        let mut response = ProduceResponse::default().with_throttle_time_ms(self.throttle_ms());
-        let mut refused = false;
-        for (mut topic, parts) in topics {
-            for part in parts {
-                let outcome = self.settle(caller, &part, carried_out);
-                refused |= outcome.code != code::NONE;
-                let answer = self.answer(caller, &part, outcome, &mut response.node_endpoints);
-                topic.partition_responses.push(answer);
-            }
-            response.responses.push(topic);
+        let mut topics = Vec::with_capacity(opened.len());
+        for (topic, parts) in opened {
+            let settle = |part| self.settle(caller, part, carried_out);
+            topics.push((topic, parts.into_iter().map(settle).collect()));
         }
         self.enforce_retention();
-        match acks {
+        let mut held = Held {
+            caller,
+            fate,
+            deadline: caller.now.saturating_add(patience),
+            topics,
+        };
+        let may_wait = matches!(held.fate, Fate::Answered | Fate::Delayed(_));
+        if acks == 0 {
             // Nobody waits for an answer; a closed connection is how Kafka tells of an error.
-            0 if fate == Fate::Answered && refused => Answer::Disconnect,
-            0 => self.fulfil(caller, fate, None),
-            _ => {
-                let reply = caller.reply(&response);
-                self.fulfil(caller, fate, Some(reply))
+            return match held.fate == Fate::Answered && held.is_refused() {
+                true => Answer::Disconnect,
+                false => self.fulfil(caller, held.fate, None),
+            };
+        }
+        if may_wait && !self.is_done(caller.now, &mut held) {
+            self.waiting.hold(caller.broker, caller.connection, held);
+            return Answer::Waits;
+        }
+        self.finish(held)
+    }
+
+    /// Notes what a broker lets pass and no producer may ask for.
+    fn check_request(&mut self, parts: &[Part]) {
+        let mut seen = BTreeSet::new();
+        for part in parts {
+            let is_stamped = part.head.as_ref().is_ok_and(Head::is_idempotent);
+            if is_stamped && part.acks != -1 {
+                self.journal.accuse(format!(
+                    "request: {}-{}: a stamp with acks={}",
+                    part.name, part.partition, part.acks
+                ));
+            }
+            if !seen.insert(part.partition) {
+                self.journal.accuse(format!(
+                    "request: {}-{} stands there twice",
+                    part.name, part.partition
+                ));
             }
         }
     }
@@ -101,27 +172,34 @@ impl Model {
         topic: TopicProduceData,
         whole: Option<&Fault>,
     ) -> (TopicProduceResponse, Vec<Part>) {
-        let (answer, name) = if caller.version >= 13 {
+        let (answer, found) = if caller.version >= 13 {
+            self.check_topic_id(topic.topic_id);
+            let name = self.topics.name(topic.topic_id);
             (
                 TopicProduceResponse::default().with_topic_id(topic.topic_id),
-                self.topics.name(topic.topic_id),
+                name.map(|name| (name, topic.topic_id)),
             )
         } else {
-            let name = self.topics.get(&topic.name).map(|topic| topic.name.clone());
-            let name = name.unwrap_or_else(|| Arc::from(topic.name.as_str()));
+            let found = self.topics.get(&topic.name);
+            let found = found.map(|topic| (topic.name.clone(), topic.id));
             (
-                TopicProduceResponse::default().with_name(topic.name),
-                Some(name),
+                TopicProduceResponse::default().with_name(topic.name.clone()),
+                found,
             )
         };
+        let is_known = found.is_some();
+        let asked = || (Arc::from(topic.name.as_str()), topic.topic_id);
+        let (name, topic_id) = found.unwrap_or_else(asked);
         let open = |data: PartitionProduceData| {
             let raw = data.records.unwrap_or_default();
             let head = batch::read(&raw, caller.version);
             Part {
                 fault: self
-                    .take_fault(name.as_deref(), data.index)
+                    .take_fault(&name, data.index)
                     .or_else(|| whole.cloned()),
-                topic: name.clone(),
+                name: name.clone(),
+                topic_id,
+                is_known,
                 partition: data.index,
                 intact: head.as_ref().is_ok_and(|head| head.is_intact(&raw)),
                 head,
@@ -129,20 +207,23 @@ impl Model {
                 acks,
             }
         };
-        let parts = topic.partition_data.into_iter().map(open).collect();
+        let parts: Vec<Part> = topic.partition_data.into_iter().map(open).collect();
+        self.check_request(&parts);
         (answer, parts)
     }
 
-    fn take_fault(&mut self, topic: Option<&str>, partition: i32) -> Option<Fault> {
+    fn take_fault(&mut self, topic: &str, partition: i32) -> Option<Fault> {
         if self.faults.is_empty() {
             return None;
         }
-        self.faults.take(&On::produce(topic?, partition))
+        self.faults.take(&On::produce(topic, partition))
     }
 
     /// Judges one batch, appends it if nothing speaks against it, and notes it in the journal.
-    fn settle(&mut self, caller: Caller, part: &Part, carried_out: bool) -> Outcome {
-        self.check_stamp(part);
+    fn settle(&mut self, caller: Caller, part: Part, carried_out: bool) -> Settled {
+        self.check_stamp(&part);
+        let refuses = part.fault.as_ref().and_then(Fault::hostile);
+        let refuses = refuses.and_then(|hostile| hostile.refuses());
         let outcome = match &part.fault {
             _ if !carried_out => Outcome::refused(code::UNKNOWN_SERVER_ERROR),
             Some(Fault::Refuse(code)) => Outcome::refused(*code),
@@ -155,33 +236,38 @@ impl Model {
                 message: message.clone(),
                 ..Outcome::refused(*code)
             },
-            Some(Fault::AppendThen(code)) => {
-                let outcome = self.append(caller, part);
-                if outcome.code == code::NONE {
-                    Outcome {
-                        code: *code,
-                        ..outcome
-                    }
-                } else {
-                    outcome
-                }
-            }
-            _ => self.append(caller, part),
+            Some(Fault::AppendThen(code)) => match self.append(caller, &part) {
+                outcome if outcome.code == code::NONE => Outcome {
+                    code: *code,
+                    awaits: None,
+                    ..outcome
+                },
+                refused => refused,
+            },
+            _ => match refuses {
+                Some(code) => Outcome::refused(code),
+                None => self.append(caller, &part),
+            },
         };
         if matches!(
             outcome.code,
             code::MESSAGE_TOO_LARGE | code::RECORD_LIST_TOO_LARGE
         ) {
-            self.release_stamp(part);
+            self.release_stamp(&part);
         }
-        self.note(caller, part, &outcome);
-        outcome
+        Settled {
+            entry: self.note(caller, &part, &outcome),
+            awaits: outcome.awaits,
+            part,
+            outcome,
+        }
     }
 
     fn append(&mut self, caller: Caller, part: &Part) -> Outcome {
-        let Some(name) = &part.topic else {
+        let name = &part.name;
+        if !part.is_known && caller.version >= 13 {
             return Outcome::refused(code::UNKNOWN_TOPIC_ID);
-        };
+        }
         let known = self
             .topics
             .get(name)
@@ -205,7 +291,7 @@ impl Model {
         if refusal.stricter_than_kafka {
             let reason = refusal.message.as_deref().unwrap_or_default();
             self.journal
-                .accuse(format!("{name}-{}: {reason}", part.partition));
+                .accuse(format!("format: {name}-{}: {reason}", part.partition));
         }
         Outcome {
             log_start,
@@ -229,12 +315,7 @@ impl Model {
         if partition.leader != Some(caller.broker) {
             return Err(Refusal::of(code::NOT_LEADER_OR_FOLLOWER));
         }
-        let in_sync = partition
-            .replicas
-            .iter()
-            .filter(|&&id| self.is_up(id))
-            .count();
-        if part.acks == -1 && in_sync < self.settings.min_insync_replicas {
+        if part.acks == -1 && partition.in_sync().count() < self.settings.min_insync_replicas {
             return Err(Refusal::of(code::NOT_ENOUGH_REPLICAS));
         }
         let rules = Rules {
@@ -253,6 +334,7 @@ impl Model {
         head: Head,
     ) -> Result<Outcome, Refusal> {
         let now = self.wall_clock_ms(caller.now);
+        let rules = self.settings.producer_rules;
         let topic = self
             .topics
             .get_mut(name)
@@ -261,21 +343,45 @@ impl Model {
         let partition = topic
             .partition_mut(part.partition)
             .expect("the caller found the partition");
+        let awaits = |partition: &Partition, base_offset: i64| {
+            let offset = base_offset + i64::from(head.count);
+            let is_pending = part.acks == -1 && partition.high_watermark() < offset;
+            is_pending.then_some(Awaits {
+                offset,
+                leader_epoch: partition.leader_epoch,
+            })
+        };
         let verdict = match head.is_idempotent() {
-            true => partition
-                .producers
-                .judge(&head, self.settings.names_old_duplicates),
+            true => {
+                let log_start = partition.log.start();
+                partition.producers.judge(&head, rules, log_start)
+            }
             false => Verdict::Append,
         };
         match verdict {
             Verdict::Append => {}
             Verdict::Refuse(code) => return Err(Refusal::of(code)),
+            Verdict::OldDuplicate(code) => {
+                return Ok(Outcome {
+                    log_start: partition.log.start(),
+                    fact: Fact {
+                        old_duplicate: true,
+                        ..Fact::default()
+                    },
+                    ..Outcome::refused(code)
+                });
+            }
             Verdict::Duplicate(seen) => {
                 return Ok(Outcome {
                     base_offset: seen.base_offset,
                     // Kafka gives the duplicate's timestamp here, whatever the topic's kind of time.
                     append_time: seen.timestamp,
                     log_start: partition.log.start(),
+                    awaits: awaits(partition, seen.base_offset),
+                    fact: Fact {
+                        duplicate: true,
+                        ..Fact::default()
+                    },
                     ..Outcome::refused(code::NONE)
                 });
             }
@@ -284,74 +390,56 @@ impl Model {
             Some(now) => batch::with_append_time(&part.raw, now),
             None => (head, part.raw.clone()),
         };
-        let serial = self.retention.admit(name, part.partition, raw.len() as u64);
-        let base_offset = partition
-            .log
-            .append(head, raw, partition.leader_epoch, serial);
-        if head.is_idempotent() {
-            partition.producers.appended(&head, base_offset);
-        }
+        let base_offset = partition.log.append(Stored {
+            base_offset: -1,
+            leader_epoch: partition.leader_epoch,
+            appended: caller.now,
+            serial: self.retention.admit(name, part.partition, raw.len() as u64),
+            head,
+            raw,
+        });
+        partition.is_settled = false;
+        partition.replicate(caller.now);
+        let pushed_out = head.is_idempotent() && partition.producers.appended(&head, base_offset);
         Ok(Outcome {
             base_offset,
             append_time: append_time.unwrap_or(-1),
             log_start: partition.log.start(),
-            appended: true,
+            awaits: awaits(partition, base_offset),
+            fact: Fact {
+                appended: true,
+                pushed_out,
+                ..Fact::default()
+            },
             ..Outcome::refused(code::NONE)
         })
     }
 
-    /// Whatever becomes of the request: its stamp has been on the wire, and must not come again on other bytes.
-    fn check_stamp(&mut self, part: &Part) {
-        let Some((topic, head)) = self.stamped(part) else {
-            return;
-        };
-        if self
-            .stamps
-            .is_reused(topic, part.partition, &head, part.raw.len())
-        {
-            let name = part.topic.as_deref().unwrap_or_default();
-            self.journal.accuse(format!(
-                "{name}-{}: one stamp on different bytes ({head:?})",
-                part.partition
-            ));
-        }
-    }
-
-    /// A batch that is too large may come again in pieces, the first of which has its stamp.
-    fn release_stamp(&mut self, part: &Part) {
-        if let Some((topic, head)) = self.stamped(part) {
-            self.stamps.release(topic, part.partition, &head);
-        }
-    }
-
-    /// Topic and head of a batch that has a stamp and arrived whole.
-    fn stamped(&self, part: &Part) -> Option<(Uuid, Head)> {
-        let head = part
-            .head
-            .as_ref()
-            .ok()
-            .filter(|head| part.intact && head.is_idempotent())?;
-        let topic = self.topics.get(part.topic.as_deref()?)?;
-        Some((topic.id, *head))
-    }
-
-    fn note(&mut self, caller: Caller, part: &Part, outcome: &Outcome) {
+    fn note(&mut self, caller: Caller, part: &Part, outcome: &Outcome) -> u64 {
         let head = part.head.as_ref().ok();
         self.journal.note(Produced {
             now: caller.now,
             broker: caller.broker,
             connection: caller.connection,
-            topic: part.topic.clone().unwrap_or_else(|| Arc::from("")),
+            version: caller.version,
+            topic: part.name.clone(),
+            topic_id: part.topic_id.into_bytes(),
             partition: part.partition,
             acks: part.acks,
             producer_id: head.map_or(-1, |head| head.producer_id),
             epoch: head.map_or(-1, |head| head.producer_epoch),
             base_sequence: head.map_or(-1, |head| head.base_sequence),
             count: head.map_or(0, |head| head.count),
+            bytes: part.raw.len(),
             code: outcome.code,
             base_offset: outcome.base_offset,
-            appended: outcome.appended,
-        });
+            appended: outcome.fact.appended,
+            pushed_out: usize::from(outcome.fact.pushed_out),
+            duplicate: outcome.fact.duplicate,
+            old_duplicate: outcome.fact.old_duplicate,
+            waits: outcome.awaits.is_some(),
+            fault: part.fault.as_ref().map(Fault::name),
+        })
     }
 
     /// The log's start, which Kafka adds to some refusals only.
@@ -364,46 +452,12 @@ impl Model {
             _ => self.partition(topic, partition).log.start(),
         }
     }
+}
 
-    /// Encodes an outcome, with a hint where the leader is (KIP-951).
-    fn answer(
-        &self,
-        caller: Caller,
-        part: &Part,
-        outcome: Outcome,
-        endpoints: &mut Vec<NodeEndpoint>,
-    ) -> PartitionProduceResponse {
-        let mut answer = PartitionProduceResponse::default()
-            .with_index(part.partition)
-            .with_error_code(outcome.code)
-            .with_base_offset(outcome.base_offset)
-            .with_log_append_time_ms(outcome.append_time)
-            .with_log_start_offset(outcome.log_start)
-            .with_error_message(outcome.message.map(StrBytes::from_string))
-            .with_record_errors(outcome.records.into_iter().map(record_error).collect());
-        let hint = self.settings.leader_hints
-            && caller.version >= 10
-            && outcome.code == code::NOT_LEADER_OR_FOLLOWER;
-        let known = part
-            .topic
-            .as_ref()
-            .and_then(|topic| self.topics.get(topic)?.partition(part.partition));
-        if let Some(partition) = known.filter(|_| hint) {
-            let leader = partition.leader.unwrap_or(-1);
-            answer.current_leader = LeaderIdAndEpoch::default()
-                .with_leader_id(leader.into())
-                .with_leader_epoch(partition.leader_epoch);
-            if let Some(broker) = self.brokers.get(&leader)
-                && endpoints.iter().all(|endpoint| endpoint.node_id != leader)
-            {
-                let endpoint = NodeEndpoint::default()
-                    .with_node_id(leader.into())
-                    .with_host(StrBytes::from_string(broker.host.clone()))
-                    .with_port(i32::from(broker.port));
-                endpoints.push(endpoint);
-            }
-        }
-        answer
+impl Held {
+    fn is_refused(&self) -> bool {
+        let mut parts = self.topics.iter().flat_map(|(_, parts)| parts);
+        parts.any(|settled| settled.outcome.code != code::NONE)
     }
 }
 
@@ -415,15 +469,10 @@ impl Outcome {
             base_offset: -1,
             append_time: -1,
             log_start: -1,
-            appended: false,
             message: None,
             records: Vec::new(),
+            awaits: None,
+            fact: Fact::default(),
         }
     }
-}
-
-fn record_error((index, message): (i32, Option<String>)) -> BatchIndexAndErrorMessage {
-    BatchIndexAndErrorMessage::default()
-        .with_batch_index(index)
-        .with_batch_index_error_message(message.map(StrBytes::from_string))
 }

@@ -175,8 +175,13 @@ impl Model {
 
     /// Does what a request says.
     fn carry_out(&mut self, now: Duration, broker: i32, connection: u64, request: Bytes) -> Answer {
-        let answer = Caller::read(now, broker, connection, &request)
-            .and_then(|caller| self.dispatch(caller, request));
+        let caller = Caller::read(now, broker, connection, &request);
+        if caller.is_err() {
+            let bytes = request.len();
+            self.journal
+                .accuse(format!("malformed: {bytes} bytes for no API that there is"));
+        }
+        let answer = caller.and_then(|caller| self.dispatch(caller, request));
         match answer {
             Ok(Answer::Disconnect) | Err(Malformed) => {
                 self.links.forget(broker, connection);

@@ -43,7 +43,8 @@ impl Model {
     /// Takes a broker down: its requests are refused, those that wait are lost, and each partition it led goes to the next
     /// replica in sync that is up, in a new leader epoch, or has no leader. Connections are to be cut.
     pub fn stop_broker(&mut self, broker: i32) {
-        self.broker_mut(broker).up = false;
+        let stopped = self.broker_mut(broker);
+        (stopped.up, stopped.paused) = (false, false);
         self.waiting.forget_broker(broker);
         let now = self.now;
         for partition in self

@@ -83,7 +83,7 @@ impl Model {
     }
 
     /// The records of a partition of the topic with this id, deleted or not, in the order of their offsets; empty if there
-    /// is no such topic or partition. The last 1,024 deleted topics are kept.
+    /// is no such topic or partition. The last 1,024 deleted topics are kept, and retention leaves them alone.
     pub fn log_of(&self, topic_id: [u8; 16], partition: i32) -> impl Iterator<Item = LogRecord> {
         let found = self.incarnation(Uuid::from_bytes(topic_id));
         readout::records(found.and_then(|topic| topic.partition(partition)))

@@ -1,4 +1,4 @@
-//! Produce: every batch is checked, judged and appended, or refused as Kafka refuses it.
+//! Produce: a request is taken apart, each partition's batch meets its fault or the log, and the journal notes it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,13 +10,11 @@ use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProdu
 use kafka_protocol::messages::produce_response::TopicProduceResponse;
 use uuid::Uuid;
 
-use super::batch::{self, Head, Refusal, Rules};
+use super::append::{Fact, Outcome};
+use super::batch::{self, Head, Refusal};
 use super::envelope::Caller;
 use super::faults::{Fate, On};
 use super::journal::Produced;
-use super::log::Stored;
-use super::producers::Verdict;
-use super::topics::Partition;
 use super::{Answer, Fault, Model};
 use crate::code;
 
@@ -34,39 +32,8 @@ pub(crate) struct Part {
     pub(crate) head: Result<Head, Refusal>,
     /// The checksum holds.
     pub(crate) intact: bool,
-    acks: i16,
+    pub(crate) acks: i16,
     pub(crate) fault: Option<Fault>,
-}
-
-/// What a partition answers.
-#[derive(Debug)]
-pub(crate) struct Outcome {
-    pub(crate) code: i16,
-    pub(crate) base_offset: i64,
-    pub(crate) append_time: i64,
-    pub(crate) log_start: i64,
-    pub(crate) message: Option<String>,
-    pub(crate) records: Vec<(i32, Option<String>)>,
-    /// What the answer waits for.
-    awaits: Option<Awaits>,
-    fact: Fact,
-}
-
-/// What the log made of a batch, beside the answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Fact {
-    appended: bool,
-    pushed_out: bool,
-    duplicate: bool,
-    old_duplicate: bool,
-}
-
-/// A batch that is in the log and has yet to reach the followers.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Awaits {
-    /// The offset behind it.
-    pub(crate) offset: i64,
-    pub(crate) leader_epoch: i32,
 }
 
 /// A part with its outcome, which may still wait for followers.
@@ -74,7 +41,6 @@ pub(crate) struct Awaits {
 pub(crate) struct Settled {
     pub(crate) part: Part,
     pub(crate) outcome: Outcome,
-    pub(crate) awaits: Option<Awaits>,
     /// Its number in the journal.
     pub(crate) entry: u64,
 }
@@ -257,162 +223,9 @@ impl Model {
         }
         Settled {
             entry: self.note(caller, &part, &outcome),
-            awaits: outcome.awaits,
             part,
             outcome,
         }
-    }
-
-    fn append(&mut self, caller: Caller, part: &Part) -> Outcome {
-        let name = &part.name;
-        if !part.is_known && caller.version >= 13 {
-            return Outcome::refused(code::UNKNOWN_TOPIC_ID);
-        }
-        let known = self
-            .topics
-            .get(name)
-            .and_then(|topic| topic.partition(part.partition));
-        if known.is_none() {
-            return Outcome::refused(code::UNKNOWN_TOPIC_OR_PARTITION);
-        }
-        let (refusal, log_start) = match &part.head {
-            Err(refusal) => (refusal.clone(), -1),
-            Ok(head) => match self
-                .admit(caller, part, name, head)
-                .and_then(|()| self.store(caller, part, name, *head))
-            {
-                Ok(outcome) => return outcome,
-                Err(refusal) => {
-                    let log_start = self.log_start_beside(refusal.code, name, part.partition);
-                    (refusal, log_start)
-                }
-            },
-        };
-        if refusal.stricter_than_kafka {
-            let reason = refusal.message.as_deref().unwrap_or_default();
-            self.journal
-                .accuse(format!("format: {name}-{}: {reason}", part.partition));
-        }
-        Outcome {
-            log_start,
-            message: refusal.message.filter(|_| !refusal.records.is_empty()),
-            records: refusal
-                .records
-                .into_iter()
-                .map(|(index, why)| (index, Some(why)))
-                .collect(),
-            ..Outcome::refused(refusal.code)
-        }
-    }
-
-    /// Everything that can be said against a batch before its sequence is looked at.
-    fn admit(&self, caller: Caller, part: &Part, name: &str, head: &Head) -> Result<(), Refusal> {
-        let topic = self.topic(name);
-        let partition = self.partition(name, part.partition);
-        if !matches!(part.acks, -1..=1) {
-            return Err(Refusal::of(code::INVALID_REQUIRED_ACKS));
-        }
-        if partition.leader != Some(caller.broker) {
-            return Err(Refusal::of(code::NOT_LEADER_OR_FOLLOWER));
-        }
-        if part.acks == -1 && partition.in_sync().count() < self.settings.min_insync_replicas {
-            return Err(Refusal::of(code::NOT_ENOUGH_REPLICAS));
-        }
-        let rules = Rules {
-            max_bytes: topic.max_message_bytes,
-            compacted: topic.compacted,
-        };
-        batch::check(head, &part.raw, part.intact, rules)
-    }
-
-    /// Judges the sequence of a batch and appends it, unless it is there already.
-    fn store(
-        &mut self,
-        caller: Caller,
-        part: &Part,
-        name: &Arc<str>,
-        head: Head,
-    ) -> Result<Outcome, Refusal> {
-        let now = self.wall_clock_ms(caller.now);
-        let rules = self.settings.producer_rules;
-        let topic = self
-            .topics
-            .get_mut(name)
-            .expect("the caller found the topic");
-        let append_time = topic.log_append_time.then_some(now);
-        let partition = topic
-            .partition_mut(part.partition)
-            .expect("the caller found the partition");
-        let awaits = |partition: &Partition, base_offset: i64| {
-            let offset = base_offset + i64::from(head.count);
-            let is_pending = part.acks == -1 && partition.high_watermark() < offset;
-            is_pending.then_some(Awaits {
-                offset,
-                leader_epoch: partition.leader_epoch,
-            })
-        };
-        let verdict = match head.is_idempotent() {
-            true => {
-                let log_start = partition.log.start();
-                partition.producers.judge(&head, rules, log_start)
-            }
-            false => Verdict::Append,
-        };
-        match verdict {
-            Verdict::Append => {}
-            Verdict::Refuse(code) => return Err(Refusal::of(code)),
-            Verdict::OldDuplicate(code) => {
-                return Ok(Outcome {
-                    log_start: partition.log.start(),
-                    fact: Fact {
-                        old_duplicate: true,
-                        ..Fact::default()
-                    },
-                    ..Outcome::refused(code)
-                });
-            }
-            Verdict::Duplicate(seen) => {
-                return Ok(Outcome {
-                    base_offset: seen.base_offset,
-                    // Kafka gives the duplicate's timestamp here, whatever the topic's kind of time.
-                    append_time: seen.timestamp,
-                    log_start: partition.log.start(),
-                    awaits: awaits(partition, seen.base_offset),
-                    fact: Fact {
-                        duplicate: true,
-                        ..Fact::default()
-                    },
-                    ..Outcome::refused(code::NONE)
-                });
-            }
-        }
-        let (head, raw) = match append_time {
-            Some(now) => batch::with_append_time(&part.raw, now),
-            None => (head, part.raw.clone()),
-        };
-        let base_offset = partition.log.append(Stored {
-            base_offset: -1,
-            leader_epoch: partition.leader_epoch,
-            appended: caller.now,
-            serial: self.retention.admit(name, part.partition, raw.len() as u64),
-            head,
-            raw,
-        });
-        partition.is_settled = false;
-        partition.replicate(caller.now);
-        let pushed_out = head.is_idempotent() && partition.producers.appended(&head, base_offset);
-        Ok(Outcome {
-            base_offset,
-            append_time: append_time.unwrap_or(-1),
-            log_start: partition.log.start(),
-            awaits: awaits(partition, base_offset),
-            fact: Fact {
-                appended: true,
-                pushed_out,
-                ..Fact::default()
-            },
-            ..Outcome::refused(code::NONE)
-        })
     }
 
     fn note(&mut self, caller: Caller, part: &Part, outcome: &Outcome) -> u64 {
@@ -433,24 +246,13 @@ impl Model {
             bytes: part.raw.len(),
             code: outcome.code,
             base_offset: outcome.base_offset,
-            appended: outcome.fact.appended,
-            pushed_out: usize::from(outcome.fact.pushed_out),
-            duplicate: outcome.fact.duplicate,
-            old_duplicate: outcome.fact.old_duplicate,
+            appended: matches!(outcome.fact, Fact::Appended { .. }),
+            pushed_out: usize::from(outcome.fact == Fact::Appended { pushed_out: true }),
+            duplicate: outcome.fact == Fact::Duplicate,
+            old_duplicate: outcome.fact == Fact::OldDuplicate,
             waits: outcome.awaits.is_some(),
             fault: part.fault.as_ref().map(Fault::name),
         })
-    }
-
-    /// The log's start, which Kafka adds to some refusals only.
-    fn log_start_beside(&self, refused: i16, topic: &str, partition: i32) -> i64 {
-        match refused {
-            code::INVALID_REQUIRED_ACKS
-            | code::NOT_LEADER_OR_FOLLOWER
-            | code::MESSAGE_TOO_LARGE
-            | code::CORRUPT_MESSAGE => -1,
-            _ => self.partition(topic, partition).log.start(),
-        }
     }
 }
 
@@ -458,21 +260,5 @@ impl Held {
     fn is_refused(&self) -> bool {
         let mut parts = self.topics.iter().flat_map(|(_, parts)| parts);
         parts.any(|settled| settled.outcome.code != code::NONE)
-    }
-}
-
-impl Outcome {
-    /// An answer with this code and nothing else.
-    fn refused(code: i16) -> Outcome {
-        Outcome {
-            code,
-            base_offset: -1,
-            append_time: -1,
-            log_start: -1,
-            message: None,
-            records: Vec::new(),
-            awaits: None,
-            fact: Fact::default(),
-        }
     }
 }

@@ -175,12 +175,15 @@ impl Model {
     pub(crate) fn is_done(&mut self, now: Duration, held: &mut Held) -> bool {
         let mut is_done = true;
         for (_, parts) in &mut held.topics {
-            for part in parts.iter_mut().filter(|part| part.awaits.is_some()) {
+            for part in parts
+                .iter_mut()
+                .filter(|part| part.outcome.awaits.is_some())
+            {
                 let verdict = self.verdict(held.caller.broker, part);
                 let timed_out = (now >= held.deadline).then_some(code::REQUEST_TIMED_OUT);
                 match verdict.or(timed_out) {
                     Some(code) => {
-                        part.awaits = None;
+                        part.outcome.awaits = None;
                         part.outcome.code = code;
                         self.journal.settle(part.entry, code);
                     }
@@ -194,7 +197,7 @@ impl Model {
     /// What becomes of a batch that waits for followers, if that is clear: Kafka's `DelayedProduce` and
     /// `Partition.checkEnoughReplicasReachOffset`. In all cases the batch was appended, and may be there.
     fn verdict(&self, broker: i32, part: &Settled) -> Option<i16> {
-        let awaits = part.awaits?;
+        let awaits = part.outcome.awaits?;
         let name = self.topics.name(part.part.topic_id);
         let found = name.and_then(|name| self.topics.get(&name)?.partition(part.part.partition));
         let Some(partition) = found else {
@@ -216,7 +219,7 @@ impl Model {
     /// When a request that waits can be answered at the latest, if nothing happens.
     fn due(&self, held: &Held) -> Duration {
         let parts = held.topics.iter().flat_map(|(_, parts)| parts);
-        let due = parts.map(|part| match part.awaits {
+        let due = parts.map(|part| match part.outcome.awaits {
             Some(awaits) if self.verdict(held.caller.broker, part).is_none() => {
                 let partition = self.partition(&part.part.name, part.part.partition);
                 let replicated = partition.replicated_at(awaits.offset);

@@ -26,6 +26,8 @@ pub(crate) struct Application {
     pub(crate) told: Told,
     /// Records still to be sent.
     left: Rc<RefCell<usize>>,
+    /// Which actor this is.
+    actor: usize,
 }
 
 /// What callbacks leave for the trial to enter into the ledger.
@@ -64,14 +66,19 @@ impl Application {
             ledger,
             told: Told::default(),
             left,
+            actor: 0,
         }
     }
 
     /// All of it: the actors, and what comes after them.
     pub(crate) async fn run(self, producer: Producer, mut chance: Chance) {
         let actors = Rc::new(RefCell::new(self.plan.actors));
-        for _ in 0..self.plan.actors {
-            let (own, producer, mut chance) = (self.clone(), producer.clone(), chance.fork());
+        for actor in 1..=self.plan.actors {
+            let own = Application {
+                actor,
+                ..self.clone()
+            };
+            let (producer, mut chance) = (producer.clone(), chance.fork());
             let actors = Rc::clone(&actors);
             self.spawner.spawn(async move {
                 own.act(&producer, &mut chance).await;
@@ -136,7 +143,10 @@ impl Application {
         let result = producer.try_send(letter.record(&self.plan));
         match result {
             Ok(delivery) => self.accepted_now(n, delivery, chance),
-            Err(error) => self.ledger.borrow_mut().refuse(n, error, self.clock.now()),
+            Err(error) => self
+                .ledger
+                .borrow_mut()
+                .refuse_in_time(n, error, self.clock.now()),
         }
     }
 
@@ -145,7 +155,10 @@ impl Application {
         let send = pin!(producer.send(letter.record(&self.plan)));
         match self.perhaps(send, chance).await {
             Some(Ok(delivery)) => self.accepted_now(n, delivery, chance),
-            Some(Err(error)) => self.ledger.borrow_mut().refuse(n, error, self.clock.now()),
+            Some(Err(error)) => self
+                .ledger
+                .borrow_mut()
+                .refuse_in_time(n, error, self.clock.now()),
             None => self.ledger.borrow_mut().abandon(n, self.clock.now()),
         }
     }
@@ -170,6 +183,9 @@ impl Application {
         let mut numbers = vec![first];
         while numbers.len() < 20 && chance.percent(80) && self.take_one() {
             numbers.push(self.draw(chance));
+        }
+        for &n in &numbers {
+            self.ledger.borrow_mut().entries[n].is_one_of_many = true;
         }
         let letters: Vec<Letter> = numbers.iter().map(|&n| self.letter(n)).collect();
         let records = letters.iter().map(|letter| letter.record(&self.plan));
@@ -290,7 +306,9 @@ impl Application {
         self.ledger.borrow_mut().entries[n].letter = letter.clone();
         match producer.send(letter.record(&self.plan)).await {
             Err(error) => {
-                self.ledger.borrow_mut().refuse(n, error, self.clock.now());
+                self.ledger
+                    .borrow_mut()
+                    .refuse_in_time(n, error, self.clock.now());
                 false
             }
             Ok(delivery) => {
@@ -307,7 +325,7 @@ impl Application {
     fn draw(&self, chance: &mut Chance) -> usize {
         let mut ledger = self.ledger.borrow_mut();
         let letter = Letter::draw(ledger.entries.len(), &self.plan, chance);
-        ledger.ask(letter, self.clock.now())
+        ledger.ask(letter, self.actor, self.clock.now())
     }
 
     fn letter(&self, n: usize) -> Letter {
@@ -338,7 +356,7 @@ impl Application {
         let now = self.clock.now();
         match result {
             Ok(()) => self.ledger.borrow_mut().accept_callback(n, now),
-            Err(error) => self.ledger.borrow_mut().refuse(n, error, now),
+            Err(error) => self.ledger.borrow_mut().refuse_in_time(n, error, now),
         }
     }
 

@@ -92,17 +92,13 @@ impl Trial {
         {
             return Ok(numbers);
         }
-        let mut orders: Vec<(u64, usize)> = numbers
-            .iter()
-            .map(|&n| (ledger.entries[n].order, n))
-            .collect();
+        let mut numbers_once = numbers.clone();
         if !self.plan.is_idempotent {
             // A retry may write a batch twice; its first copy counts.
             let mut seen = BTreeSet::new();
-            orders.retain(|&(order, _)| seen.insert(order));
+            numbers_once.retain(|&n| seen.insert(n));
         }
-        if let Some(pair) = orders.windows(2).find(|pair| pair[0].0 >= pair[1].0) {
-            let (before, after) = (pair[0].1, pair[1].1);
+        if let Some((before, after)) = ledger.out_of_order(&numbers_once) {
             let rule = if before == after { "I2" } else { "I3" };
             return Err((
                 rule,

@@ -1,10 +1,12 @@
 //! Every record that the application sends, and what it was told of it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ottla::{RecordMetadata, SendError, Undelivered};
 
 use super::letter::Letter;
+use super::plan::Plan;
 use crate::{Fact, FaultKind, Told};
 
 /// All records of a trial, by number: the order in which they were handed in.
@@ -38,6 +40,10 @@ pub(crate) struct Entry {
     pub(crate) letter: Letter,
     /// Its place in the order in which records were handed in.
     pub(crate) order: u64,
+    /// Who handed it in; nobody twice from within callbacks.
+    pub(crate) actor: usize,
+    /// It was handed in some time after its place in the order, behind its actor's others.
+    pub(crate) is_one_of_many: bool,
     pub(crate) asked: Duration,
     pub(crate) accepted: Option<Duration>,
     pub(crate) ended: Option<Duration>,
@@ -69,17 +75,21 @@ pub(crate) struct Flush {
 
 impl Ledger {
     /// Notes a record that is about to be handed in.
-    pub(crate) fn ask(&mut self, letter: Letter, now: Duration) -> usize {
+    pub(crate) fn ask(&mut self, letter: Letter, actor: usize, now: Duration) -> usize {
         self.orders += 1;
         self.entries.push(Entry {
             letter,
             order: self.orders,
+            actor,
+            is_one_of_many: false,
             asked: now,
             accepted: None,
             ended: None,
             fate: Fate::Open,
         });
-        self.entries.len() - 1
+        let record = self.entries.len() - 1;
+        self.notes.push(Fact::Sent { record });
+        record
     }
 
     /// A record was taken at last.
@@ -90,13 +100,20 @@ impl Ledger {
 
     /// A record was taken, perhaps some time ago.
     pub(crate) fn accept(&mut self, n: usize, now: Duration) {
+        self.notes.push(Fact::Accepted { record: n });
         self.entries[n].accepted = Some(now);
         self.open += 1;
         self.accepted += 1;
     }
 
-    pub(crate) fn refuse(&mut self, n: usize, error: SendError, now: Duration) {
+    /// A record was refused at last.
+    pub(crate) fn refuse_in_time(&mut self, n: usize, error: SendError, now: Duration) {
         self.blocked(n, now);
+        self.refuse(n, error, now);
+    }
+
+    /// A record was refused, which may have been handed in only when others were taken.
+    pub(crate) fn refuse(&mut self, n: usize, error: SendError, now: Duration) {
         let entry = &mut self.entries[n];
         if entry.accepted.is_some() || entry.fate != Fate::Open {
             return self.accuse(
@@ -121,6 +138,7 @@ impl Ledger {
         self.orders += 1;
         let entry = &mut self.entries[n];
         (entry.order, entry.asked) = (self.orders, now);
+        entry.actor = usize::MAX - n;
     }
 
     /// A close with little time has returned.
@@ -197,6 +215,35 @@ impl Ledger {
             .filter(|(_, entry)| waits(entry))
             .map(|(n, _)| n)
             .collect()
+    }
+
+    /// Some record of the topic may have ended without anybody knowing how.
+    pub(crate) fn has_unknown(&self, plan: &Plan, topic: &str) -> bool {
+        self.entries.iter().any(|entry| {
+            let is_unknown = matches!(
+                entry.fate,
+                Fate::MaybeWritten(_) | Fate::Unwatched | Fate::Abandoned
+            );
+            is_unknown && plan.topics[entry.letter.topic].name == topic
+        })
+    }
+
+    /// The first two records of a log of which the first should not stand before the second.
+    ///
+    /// What one actor sends keeps its order; so does what different actors send, if each was handed in by itself.
+    pub(crate) fn out_of_order(&self, log: &[usize]) -> Option<(usize, usize)> {
+        let mut newest: BTreeMap<Option<usize>, usize> = BTreeMap::new();
+        for &n in log {
+            let entry = &self.entries[n];
+            let everybody = (!entry.is_one_of_many).then_some(None);
+            for line in [Some(Some(entry.actor)), everybody].into_iter().flatten() {
+                let before = newest.insert(line, n);
+                if let Some(before) = before.filter(|&b| self.entries[b].order >= entry.order) {
+                    return Some((before, n));
+                }
+            }
+        }
+        None
     }
 
     pub(crate) fn accuse(&mut self, rule: &'static str, what: String) {

@@ -78,6 +78,16 @@ pub enum Fact {
         /// Whom or what.
         target: String,
     },
+    /// A record is handed in.
+    Sent {
+        /// The application's number of the record.
+        record: usize,
+    },
+    /// The producer has taken a record.
+    Accepted {
+        /// The application's number of the record.
+        record: usize,
+    },
     /// A record has its outcome.
     Ended {
         /// The application's number of the record.
@@ -147,6 +157,8 @@ impl fmt::Display for Fact {
             Fact::Answered { wire, bytes } => write!(f, "wire {wire}: answered, {bytes} bytes"),
             Fact::Tampered { wire, tamper } => write!(f, "wire {wire}: {tamper:?}"),
             Fact::Struck { kind, target } => write!(f, "** {kind}: {target}"),
+            Fact::Sent { record } => write!(f, "record {record} is sent"),
+            Fact::Accepted { record } => write!(f, "record {record} is accepted"),
             Fact::Ended { record, told } => write!(f, "record {record}: {told}"),
             Fact::Note { what } => f.write_str(what),
         }

@@ -54,11 +54,6 @@ impl Wire {
     pub(crate) fn is_open(&self) -> bool {
         self.end.is_none() && !self.left
     }
-
-    /// Both ends can speak: the dial is over, and none is gone.
-    pub(crate) fn is_up(&self) -> bool {
-        self.is_open() && !self.hung_up && self.dial.is_none()
-    }
 }
 
 /// The producer's end.

@@ -1,14 +1,12 @@
 //! Hard cases, section 1: order within a partition, and retries that keep it.
 
-mod common;
-
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use ottla_core::{Cause, DeliveryError};
 use ottla_sim::{Api, Cut, Fate, Fault, On, Produced, Stage, code};
 
-use common::{SINGLES, arrivals, send_letters, warm};
+use crate::common::{SINGLES, arrivals, send_letters, warm};
 
 #[test]
 fn all_records_are_written_once_in_order_over_all_partitions() {

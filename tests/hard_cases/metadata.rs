@@ -1,13 +1,11 @@
 //! Hard cases, section 5: metadata, leaders, topics.
 
-mod common;
-
 use std::time::Duration;
 
 use ottla_core::{SendError, WaitedFor};
 use ottla_sim::{Api, Fate, Stage};
 
-use common::warm;
+use crate::common::warm;
 
 #[test]
 fn h059_a_hint_in_the_answer_is_followed_at_once() {

@@ -1,14 +1,12 @@
 //! Hard cases, section 6: links and frames.
 
-mod common;
-
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use ottla_core::{Cause, DeliveryError, Disconnect, ProtocolError, ResolveError, Warning};
 use ottla_sim::{Api, Cut, Dial, Fate, Fault, Lookup, On, Stage, code};
 
-use common::{SINGLES, send_letters};
+use crate::common::{SINGLES, send_letters};
 
 #[test]
 fn h079_a_half_open_link_is_closed_when_a_request_times_out() {
@@ -609,7 +607,7 @@ fn h151_seeds_that_do_not_resolve_at_first_are_tried_again() {
 /// Three brokers, and the topic `letters` with two partitions led by brokers 1 and 2; the first has the record `first`.
 /// Every record is a batch of its own, sent at once.
 fn warm(settings: &[(&str, &str)]) -> Stage {
-    common::warm(2, &[SINGLES, settings].concat())
+    crate::common::warm(2, &[SINGLES, settings].concat())
 }
 
 /// Some warning names a broker out of reach for such a reason.

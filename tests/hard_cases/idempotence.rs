@@ -1,13 +1,11 @@
 //! Hard cases, section 2: sequences, epochs, and batches of which nobody knows whether they were written.
 
-mod common;
-
 use std::time::Duration;
 
 use ottla_core::{Cause, DeliveryError, Fatal, Purge, Warning};
 use ottla_sim::{Api, Fate, Fault, On, Produced, Stage, code};
 
-use common::{SHORT, SINGLES, arrivals, send_letters, warm};
+use crate::common::{SHORT, SINGLES, arrivals, send_letters, warm};
 
 #[test]
 fn h015_written_and_the_answer_lost() {

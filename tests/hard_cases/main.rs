@@ -3,9 +3,16 @@
 #[path = "../common/mod.rs"]
 mod common;
 
-mod connections;
+mod acks;
+mod bootstrap;
+mod epochs;
 mod expiry;
-mod idempotence;
+mod frames;
+mod identity;
+mod links;
 mod liveness;
 mod metadata;
 mod ordering;
+mod retries;
+mod sequences;
+mod versions;

@@ -46,11 +46,13 @@
 //! Transactions, consumer groups, authentication, compaction, message formats older than 2, Fetch sessions. Replication takes
 //! no time and loses nothing unless a test says so.
 
+mod cases;
 pub mod code;
 mod model;
 mod server;
 mod stage;
 
+pub use cases::{CASES, Case, Section};
 pub use model::{Answer, Api, Fault, LogRecord, Model, On, Produced};
 pub use server::{Builder, Cluster};
 pub use stage::{Cut, Dial, Fate, Lookup, Sent, Stage};

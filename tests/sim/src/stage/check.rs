@@ -93,7 +93,7 @@ impl Stage {
                     "I1: record {n} is not in the log: {sent:?}"
                 );
             }
-            Fate::NotWritten(_) | Fate::Refused(_) => {
+            Fate::NotWritten(_) | Fate::Refused(_) | Fate::GivenUp => {
                 assert!(
                     !log.iter().any(|r| is_of(r, sent)),
                     "I4: record {n} is in the log: {sent:?}"

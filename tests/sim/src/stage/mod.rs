@@ -54,6 +54,8 @@ pub struct Stage {
     closed: Option<Option<Fatal>>,
     warnings: Vec<Warning>,
     excused: bool,
+    /// What the clock on the wall shows at the start, and how far it has jumped since, in milliseconds since 1970.
+    wall_clock: i64,
     trace: Trace,
 }
 
@@ -102,6 +104,7 @@ impl Stage {
             closed: None,
             warnings: Vec::new(),
             excused: false,
+            wall_clock: 1_800_000_000_000,
             trace: Trace::new(seed),
         }
     }

@@ -1,5 +1,6 @@
 //! Hard cases, section 2: epochs, and what a gap in the sequence means.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ottla_core::Warning;
@@ -243,6 +244,29 @@ fn h025_an_unknown_producer_is_a_retry_a_retention_or_a_gap() {
 }
 
 #[test]
+fn h029_between_any_two_steps_a_new_epoch_tears_no_stamp() {
+    for steps in 0..60 {
+        let mut stage = warm(4, &[("linger.ms", "0")]);
+        for round in 0..20 {
+            (0..4).for_each(|p| {
+                stage.send("letters", p, None, format!("{round} to {p}").as_bytes());
+            });
+            if round == 10 {
+                let gap = Fault::Refuse(code::OUT_OF_ORDER_SEQUENCE_NUMBER);
+                stage.model.inject(On::produce("letters", 1), gap);
+                (0..steps).for_each(|_| assert!(stage.step()));
+            }
+        }
+        stage.run_to_idle();
+
+        assert_eq!(stage.core().metrics().epoch_bumps, 1, "after {steps} steps");
+        assert_eq!(stage.written().len(), 81);
+        (0..4).for_each(|p| assert_whole_sequence(&stage, p));
+        stage.check();
+    }
+}
+
+#[test]
 fn h035_acknowledged_data_that_an_unclean_election_lost_is_told_once() {
     let mut stage = warm(2, SINGLES);
     send_letters(&mut stage, 4);
@@ -276,4 +300,16 @@ fn set_log_start(answer: &mut [u8], log_start: i64) {
         .position(|w| w == refusal)
         .expect("the answer refuses a batch");
     answer[at + 18..at + 26].copy_from_slice(&log_start.to_be_bytes());
+}
+
+/// What was written to a partition has, epoch by epoch, the sequence 0, 1, 2 and so on.
+fn assert_whole_sequence(stage: &Stage, partition: i32) {
+    let mut next = BTreeMap::new();
+    for a in stage.arrivals("letters", partition) {
+        if a.appended {
+            let next = next.entry(a.epoch).or_insert(0);
+            assert_eq!(a.base_sequence, *next, "{a:?}");
+            *next += a.count;
+        }
+    }
 }

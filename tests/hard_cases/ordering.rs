@@ -67,6 +67,31 @@ fn h001_first_of_several_fails_the_rest_get_out_of_order() {
 }
 
 #[test]
+fn h002_the_old_leader_s_answer_comes_after_the_new_one_s() {
+    for idempotence in ["true", "false"] {
+        let age = ("metadata.max.age.ms", "500");
+        let idempotence = ("enable.idempotence", idempotence);
+        let mut stage = warm(1, &[SINGLES, &[age, idempotence]].concat());
+        let refuse = Fault::Refuse(code::NOT_ENOUGH_REPLICAS);
+        let on_first = || On::produce("letters", 0);
+        stage.model.inject(on_first(), refuse.clone());
+        stage.hold_answers(1);
+        send_letters(&mut stage, 1);
+        stage.run_for(Duration::from_millis(5));
+        stage.model.move_leader("letters", 0, 2);
+        stage.run_for(Duration::from_secs(1));
+        stage.model.inject(on_first(), refuse);
+        stage.send("letters", 0, None, b"letter 1");
+        stage.run_for(Duration::from_millis(20));
+        stage.release_answers(1);
+        stage.run_to_idle();
+
+        assert_eq!(stage.log("letters", 0), ["first", "letter 0", "letter 1"]);
+        stage.check();
+    }
+}
+
+#[test]
 fn h003_a_partition_that_retries_has_one_batch_on_the_way() {
     let mut stage = warm(1, SINGLES);
     for fault in [19, 0, 7, 19, 0, 0, 3, 56, 19, 0, 20] {

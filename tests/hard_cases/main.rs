@@ -5,6 +5,7 @@ mod common;
 
 mod acks;
 mod bootstrap;
+mod brokers;
 mod epochs;
 mod expiry;
 mod frames;
@@ -15,4 +16,5 @@ mod metadata;
 mod ordering;
 mod retries;
 mod sequences;
+mod topics;
 mod versions;

@@ -12,6 +12,7 @@ mod frames;
 mod identity;
 mod links;
 mod liveness;
+mod memory;
 mod metadata;
 mod ordering;
 mod retries;

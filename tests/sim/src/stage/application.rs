@@ -87,6 +87,13 @@ impl Stage {
         self.wall_clock += millis;
     }
 
+    /// Has the application take no outcomes and no other events for a while, as one whose callbacks are slow. Only the
+    /// network goes on meanwhile, since a core with events to give is due at all times.
+    pub fn take_no_events(&mut self, on: bool) {
+        self.is_aside = on;
+        self.turn();
+    }
+
     /// Begins to flush everything.
     pub fn flush(&mut self) -> FlushId {
         let flush = self.core.flush(instant(self.now), Scope::All);

@@ -54,6 +54,8 @@ pub struct Stage {
     closed: Option<Option<Fatal>>,
     warnings: Vec<Warning>,
     excused: bool,
+    /// The application takes no events.
+    is_aside: bool,
     /// What the clock on the wall shows at the start, and how far it has jumped since, in milliseconds since 1970.
     wall_clock: i64,
     trace: Trace,
@@ -104,6 +106,7 @@ impl Stage {
             closed: None,
             warnings: Vec::new(),
             excused: false,
+            is_aside: false,
             wall_clock: 1_800_000_000_000,
             trace: Trace::new(seed),
         }

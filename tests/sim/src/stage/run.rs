@@ -103,6 +103,7 @@ impl Stage {
     /// When the next thing happens.
     fn next(&self) -> Option<Duration> {
         let deadline = self.core.poll_timeout().map(duration);
+        let deadline = deadline.filter(|_| !self.is_aside);
         let delivery = self.network.next();
         deadline
             .into_iter()

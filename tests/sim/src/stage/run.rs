@@ -53,6 +53,7 @@ impl Stage {
             }
         }
         self.now = until;
+        self.stood_still += time;
         self.trace
             .line(until, format_args!("stood still for {time:?}"));
         for delivery in arrived {

@@ -365,6 +365,14 @@ impl ProducerCore {
                 .appended(appended.bytes, boundary);
         }
         self.metrics.records_accepted += 1;
+        if appended.index == 0 {
+            // Its way may be blocked, and then nothing else wakes the driver in time.
+            let deadline = self
+                .accumulator
+                .batch(appended.batch.slot() as u32)
+                .deadline;
+            self.arm(deadline, TimeoutReason::Delivery);
+        }
         if appended.ready {
             self.refresh(partition);
         } else if let Some(at) = appended.lingers_until {

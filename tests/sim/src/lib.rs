@@ -47,12 +47,20 @@
 //! no time and loses nothing unless a test says so.
 
 mod cases;
+mod chance;
 pub mod code;
 mod model;
+mod network;
 mod server;
 mod stage;
+mod trial;
+mod world;
 
 pub use cases::{CASES, Case, Section};
+pub use chance::Chance;
 pub use model::{Answer, Api, Fault, LogRecord, Model, On, Produced};
+pub use network::{Dialling, Lookup as Resolving, Tamper};
 pub use server::{Builder, Cluster};
 pub use stage::{Cut, Dial, Fate, Lookup, Sent, Stage};
+pub use trial::{Broken, Report, Trial};
+pub use world::{Clock, Fact, FaultKind, Layer, Line, Spawner, Stuck, Told, World};

@@ -12,7 +12,7 @@ const ENTRIES: usize = 1 << 16;
 const VIOLATIONS: usize = 1 << 10;
 
 /// One batch that reached a broker.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Produced {
     /// When the request arrived, since the start.
@@ -48,6 +48,8 @@ pub struct Produced {
 pub(crate) struct Journal {
     pub(crate) requests: BTreeMap<Api, u64>,
     pub(crate) produced: VecDeque<Produced>,
+    /// Entries ever made.
+    pub(crate) noted: u64,
     pub(crate) violations: Vec<String>,
 }
 
@@ -61,6 +63,7 @@ impl Journal {
             self.produced.pop_front();
         }
         self.produced.push_back(entry);
+        self.noted += 1;
     }
 
     pub(crate) fn accuse(&mut self, violation: String) {

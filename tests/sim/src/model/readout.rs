@@ -117,6 +117,13 @@ impl Model {
         self.journal.produced.iter()
     }
 
+    /// The batches that reached a broker after the first `seen` ones, as far as they are kept.
+    pub fn produced_since(&self, seen: u64) -> impl ExactSizeIterator<Item = &Produced> {
+        let fresh = usize::try_from(self.journal.noted - seen).unwrap_or(usize::MAX);
+        let kept = self.journal.produced.len();
+        self.journal.produced.range(kept.saturating_sub(fresh)..)
+    }
+
     /// Faults that still wait for their request.
     pub fn planned_faults(&self) -> usize {
         self.faults.len()

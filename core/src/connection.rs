@@ -298,15 +298,17 @@ impl Connection {
         self.in_flight.len()
     }
 
-    /// Sends nothing for a while, at the broker's wish (KIP-219). The answers it owes may come later by as much.
+    /// Sends nothing for a while, at the broker's wish (KIP-219). The answers it owes may come later by as much as that
+    /// is longer than what it wished before (H138).
     pub(crate) fn throttle(&mut self, now: Instant, throttle_time_ms: i32) {
         let Ok(millis @ 1..) = u64::try_from(throttle_time_ms) else {
             return;
         };
-        let time = Duration::from_millis(millis);
-        self.throttled_until = self.throttled_until.max(now + time);
+        let until = now + Duration::from_millis(millis);
+        let longer = until.since(self.throttled_until.max(now));
+        self.throttled_until = self.throttled_until.max(until);
         for request in &mut self.in_flight {
-            request.sent = request.sent + time;
+            request.sent = request.sent + longer;
         }
     }
 

@@ -1,6 +1,7 @@
 //! What the stories of the hard cases begin with.
 #![allow(dead_code)] // each file of stories takes what it needs
 
+use ottla_core::{Cause, Disconnect, Warning};
 use ottla_sim::{Produced, Stage};
 
 /// Every record is a batch of its own, sent at once.
@@ -25,6 +26,11 @@ pub(crate) fn warm(partitions: i32, settings: &[(&str, &str)]) -> Stage {
     stage
 }
 
+/// The same with two partitions, every record a batch of its own, sent at once.
+pub(crate) fn singles(settings: &[(&str, &str)]) -> Stage {
+    warm(2, &[SINGLES, settings].concat())
+}
+
 /// Sends `letter 0` and so on to the first partition, without a pause.
 pub(crate) fn send_letters(stage: &mut Stage, count: usize) -> Vec<usize> {
     (0..count)
@@ -35,4 +41,11 @@ pub(crate) fn send_letters(stage: &mut Stage, count: usize) -> Vec<usize> {
 /// The batches that came to the first partition.
 pub(crate) fn arrivals(stage: &Stage) -> Vec<Produced> {
     stage.arrivals("letters", 0)
+}
+
+/// Some warning names a broker out of reach for such a reason.
+pub(crate) fn is_unreachable(warnings: &[Warning], reason: impl Fn(&Disconnect) -> bool) -> bool {
+    warnings
+        .iter()
+        .any(|w| matches!(w, Warning::Broker(Cause::Unreachable { why, .. }) if reason(why)))
 }

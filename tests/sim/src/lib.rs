@@ -48,6 +48,7 @@
 //! that comes back has thrown away what its leader does not have; a broker that was deposed knows it at once. Replication
 //! takes no time and loses nothing unless a test says so.
 
+mod cases;
 mod chance;
 pub mod code;
 mod model;
@@ -57,6 +58,7 @@ mod stage;
 mod trial;
 mod world;
 
+pub use cases::{CASES, Case, Section};
 pub use chance::Chance;
 pub use model::{Answer, Answered, Api, Fault, Hostile, LogRecord, Loss, Model, On, Produced};
 pub use network::{Dialling, Lookup as Resolving, Tamper};

@@ -7,9 +7,6 @@ use ottla_core::{Fatal, FlushId, Purge, Record, Scope, SendError, Topic, Wait, W
 use super::outcomes::Sent;
 use super::{Stage, instant};
 
-/// Records are stamped with a wall clock that starts here, in milliseconds.
-const WALL_CLOCK: i64 = 1_800_000_000_000;
-
 /// The application. Records carry numbers, from 0 in the order of these calls.
 impl Stage {
     /// Sends a record: at once if the core takes it, else by waiting for its turn. Its number is returned in both cases.
@@ -63,6 +60,19 @@ impl Stage {
         n
     }
 
+    /// Gives up record `n`'s wait for its turn; nothing changes if it does not wait.
+    pub fn give_up(&mut self, n: usize) {
+        if let Some(waiter) = self.outcomes.waiter_of(n) {
+            self.give_up_wait(n, waiter);
+        }
+        self.turn();
+    }
+
+    /// Has the application give record `n` up at the moment its turn comes.
+    pub fn give_up_when_admitted(&mut self, n: usize) {
+        self.outcomes.regret(n);
+    }
+
     /// Looks a topic up without sending anything, and runs until its partitions are known and the producer id, if there
     /// is to be one, was asked for.
     pub fn warm_up(&mut self, topic: &str) {
@@ -70,6 +80,18 @@ impl Stage {
         self.turn();
         self.run_until(|stage| stage.core.partitions(handle).is_some());
         self.run_for(Duration::from_millis(20));
+    }
+
+    /// Lets the clock on the wall jump, forward or back: records sent from now on are stamped by it.
+    pub fn jump_wall_clock(&mut self, millis: i64) {
+        self.wall_clock += millis;
+    }
+
+    /// Has the application take no outcomes and no other events for a while, as one whose callbacks are slow. Only the
+    /// network goes on meanwhile, since a core with events to give is due at all times.
+    pub fn take_no_events(&mut self, on: bool) {
+        self.is_aside = on;
+        self.turn();
     }
 
     /// Begins to flush everything.
@@ -106,12 +128,21 @@ impl Stage {
         let Some(n) = self.outcomes.waited(waiter) else {
             return;
         };
+        if self.outcomes.is_regretted(n) {
+            return self.give_up_wait(n, waiter);
+        }
         let record = record(self.outcomes.sent(n));
         match self.core.send_waited(instant(self.now), waiter, &record) {
             Ok(ticket) => self.outcomes.accept(n, ticket, self.now),
             Err(SendError::Full | SendError::TopicNotReady) => self.hand_in(n),
             Err(error) => self.outcomes.refuse(n, error, self.now),
         }
+    }
+
+    fn give_up_wait(&mut self, n: usize, waiter: Waiter) {
+        self.outcomes.waited(waiter);
+        self.core.cancel_wait(waiter);
+        self.outcomes.give_up(n, self.now);
     }
 
     fn topic(&mut self, name: &str) -> Topic {
@@ -128,7 +159,8 @@ impl Stage {
         value: &[u8],
     ) -> usize {
         let handle = self.topic(topic);
-        let sent = Sent::new(topic, handle, partition, key, value, self.now);
+        let mut sent = Sent::new(topic, handle, partition, key, value, self.now);
+        sent.timestamp = self.wall_clock + self.now.as_millis() as i64;
         self.outcomes.note(sent)
     }
 
@@ -160,7 +192,7 @@ fn record(sent: &Sent) -> Record<'_> {
     Record {
         topic: sent.handle(),
         partition: sent.partition,
-        timestamp: WALL_CLOCK + sent.at.as_millis() as i64,
+        timestamp: sent.timestamp,
         key: sent.key.as_deref(),
         value: Some(&sent.value),
         headers: &[],

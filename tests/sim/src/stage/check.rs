@@ -19,7 +19,8 @@ impl Stage {
     /// - I3: a partition's log is in the order of sending (with idempotence, or one request in flight).
     /// - I4: what is not written, or was refused, is not in the log.
     /// - I5: every record has its outcome (that it has only one was checked before).
-    /// - I6: no outcome came later than `delivery.timeout.ms` after the record was accepted.
+    /// - I6: no outcome came later than `delivery.timeout.ms` after the record was accepted, but for the time that the
+    ///   process stood still.
     /// - I7: all memory is free.
     /// - I8: no stamp stood on different bytes, and no other rule of the protocol was broken.
     ///
@@ -66,7 +67,7 @@ impl Stage {
             .ended
             .zip(sent.accepted)
             .map(|(end, start)| end - start);
-        let limit = self.core.config().delivery_timeout();
+        let limit = self.core.config().delivery_timeout() + self.stood_still;
         assert!(
             life.is_none_or(|life| life <= limit),
             "I6: record {n} took {life:?}: {sent:?}"
@@ -93,7 +94,7 @@ impl Stage {
                     "I1: record {n} is not in the log: {sent:?}"
                 );
             }
-            Fate::NotWritten(_) | Fate::Refused(_) => {
+            Fate::NotWritten(_) | Fate::Refused(_) | Fate::GivenUp => {
                 assert!(
                     !log.iter().any(|r| is_of(r, sent)),
                     "I4: record {n} is in the log: {sent:?}"

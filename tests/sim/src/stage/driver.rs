@@ -21,7 +21,7 @@ impl Stage {
                 .core
                 .poll_timeout()
                 .is_some_and(|at| duration(at) <= self.now);
-            if !had_output && !is_due {
+            if !had_output && (!is_due || self.is_aside) {
                 return;
             }
             if had_output {
@@ -66,7 +66,9 @@ impl Stage {
             had_output = true;
             self.write(connection);
         }
-        while let Some(event) = self.core.poll_event() {
+        while !self.is_aside
+            && let Some(event) = self.core.poll_event()
+        {
             had_output = true;
             self.take(event);
         }

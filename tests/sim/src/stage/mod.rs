@@ -54,6 +54,12 @@ pub struct Stage {
     closed: Option<Option<Fatal>>,
     warnings: Vec<Warning>,
     excused: bool,
+    /// The application takes no events.
+    is_aside: bool,
+    /// How long the process stood still, all in all.
+    stood_still: Duration,
+    /// What the clock on the wall shows at the start, and how far it has jumped since, in milliseconds since 1970.
+    wall_clock: i64,
     trace: Trace,
 }
 
@@ -102,6 +108,9 @@ impl Stage {
             closed: None,
             warnings: Vec::new(),
             excused: false,
+            is_aside: false,
+            stood_still: Duration::ZERO,
+            wall_clock: 1_800_000_000_000,
             trace: Trace::new(seed),
         }
     }

@@ -1,6 +1,6 @@
 //! Every record that was handed in, and exactly one outcome for each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::time::Duration;
 
@@ -18,12 +18,16 @@ pub struct Sent {
     pub key: Option<Vec<u8>>,
     /// The value.
     pub value: Vec<u8>,
+    /// What the clock on the wall showed then, in milliseconds since 1970.
+    pub timestamp: i64,
     /// When it was sent.
     pub at: Duration,
     /// When it was accepted.
     pub accepted: Option<Duration>,
     /// When its outcome came.
     pub ended: Option<Duration>,
+    /// The broker's time for it, if the broker told one.
+    pub append_time: Option<i64>,
     handle: Topic,
     fate: Option<Fate>,
     /// Its place among all records that were accepted.
@@ -45,6 +49,8 @@ pub enum Fate {
     MaybeWritten(DeliveryError),
     /// It was never accepted.
     Refused(SendError),
+    /// The application gave it up before it was accepted.
+    GivenUp,
 }
 
 /// All records by number, and those of each batch that has not ended.
@@ -55,6 +61,8 @@ pub(crate) struct Outcomes {
     waiting: BTreeMap<Waiter, usize>,
     /// The record that is sent when another has its outcome.
     followers: BTreeMap<usize, usize>,
+    /// The records that the application gives up when their turn comes.
+    regretted: BTreeSet<usize>,
     accepted: usize,
     /// Records before this one have their outcome.
     settled: usize,
@@ -74,9 +82,11 @@ impl Sent {
             partition,
             key: key.map(<[u8]>::to_vec),
             value: value.to_vec(),
+            timestamp: 0,
             at,
             accepted: None,
             ended: None,
+            append_time: None,
             handle,
             fate: None,
             order: None,
@@ -142,6 +152,24 @@ impl Outcomes {
         self.waiting.remove(&waiter)
     }
 
+    /// The waiter of a record that waits.
+    pub(crate) fn waiter_of(&self, n: usize) -> Option<Waiter> {
+        let mut waiting = self.waiting.iter();
+        waiting.find_map(|(&waiter, &of)| (of == n).then_some(waiter))
+    }
+
+    pub(crate) fn regret(&mut self, n: usize) {
+        self.regretted.insert(n);
+    }
+
+    pub(crate) fn is_regretted(&self, n: usize) -> bool {
+        self.regretted.contains(&n)
+    }
+
+    pub(crate) fn give_up(&mut self, n: usize, now: Duration) {
+        self.sent[n].end(Fate::GivenUp, now);
+    }
+
     pub(crate) fn accept(&mut self, n: usize, ticket: Ticket, now: Duration) {
         let batch = self.batches.entry(ticket.batch()).or_default();
         assert_eq!(
@@ -177,6 +205,9 @@ impl Outcomes {
             .to_vec();
         for (&n, place) in numbers.iter().zip(0..) {
             self.sent[n].end(Fate::new(outcome, place), now);
+            if let Outcome::Written { append_time, .. } = outcome {
+                self.sent[n].append_time = *append_time;
+            }
         }
         if last {
             let all = self.batches.remove(&batch).unwrap_or_default();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::network::Delivery;
 use super::{Stage, duration, instant};
 
 /// Steps that a run may take before it counts as endless.
@@ -35,6 +36,30 @@ impl Stage {
             }
         }
         panic!("{MOST_STEPS} steps were not enough for {time:?}");
+    }
+
+    /// The process stands still for `time`, as under SIGSTOP: brokers go on, and what arrives waits in the sockets. When
+    /// the process wakes, it takes that in before it looks at the clock.
+    pub fn stand_still(&mut self, time: Duration) {
+        let until = self.now + time;
+        let mut arrived = Vec::new();
+        while let Some(at) = self.network.next().filter(|&at| at <= until) {
+            self.now = at;
+            let delivery = self.network.pop(at).expect("one is there");
+            if delivery.is_for_broker() {
+                self.deliver(delivery);
+            } else {
+                arrived.push(delivery);
+            }
+        }
+        self.now = until;
+        self.stood_still += time;
+        self.trace
+            .line(until, format_args!("stood still for {time:?}"));
+        for delivery in arrived {
+            self.deliver(delivery);
+        }
+        self.turn();
     }
 
     /// Steps until the condition holds.
@@ -79,6 +104,7 @@ impl Stage {
     /// When the next thing happens.
     fn next(&self) -> Option<Duration> {
         let deadline = self.core.poll_timeout().map(duration);
+        let deadline = deadline.filter(|_| !self.is_aside);
         let delivery = self.network.next();
         deadline
             .into_iter()
@@ -106,5 +132,13 @@ impl Stage {
             self.deliver(delivery);
             self.turn();
         }
+    }
+}
+
+impl Delivery {
+    /// It arrives at the broker's end.
+    fn is_for_broker(&self) -> bool {
+        use Delivery::{AnswerIsDue, Hangup, Request};
+        matches!(self, Request { .. } | Hangup { .. } | AnswerIsDue { .. })
     }
 }

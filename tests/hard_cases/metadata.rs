@@ -1,13 +1,14 @@
 //! Hard cases, section 5: metadata, leaders, topics.
 
-mod common;
-
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use ottla_core::{SendError, WaitedFor};
-use ottla_sim::{Api, Fate, Stage};
+use ottla_sim::{Api, Fate, Fault, On, Stage, code};
 
-use common::warm;
+use crate::common::{SINGLES, warm};
+
+const SECOND: Duration = Duration::from_secs(1);
 
 #[test]
 fn h059_a_hint_in_the_answer_is_followed_at_once() {
@@ -87,6 +88,28 @@ fn h065_a_partition_that_never_comes_is_refused_in_time() {
 }
 
 #[test]
+fn h068_without_any_leader_records_wait_and_spread_and_others_flow() {
+    let settings = [SINGLES, &[("metadata.max.age.ms", "500"), ("retries", "1")]].concat();
+    let mut stage = warm(3, &settings);
+    (0..3).for_each(|p| stage.model.remove_leader("letters", p));
+    stage.run_for(SECOND);
+    let waiting: Vec<usize> = (0..30)
+        .map(|n| stage.send("letters", None, None, format!("letter {n}").as_bytes()))
+        .collect();
+    let other = stage.send("others", None, None, b"to another topic");
+    stage.run_for(10 * SECOND);
+    assert!(stage.is_written(other));
+    assert!(waiting.iter().all(|&n| stage.outcome(n).is_none()));
+
+    (0..3).for_each(|p| stage.model.move_leader("letters", p, 1 + p));
+    stage.run_to_idle();
+    assert!(waiting.iter().all(|&n| stage.is_written(n)));
+    let chosen: BTreeSet<_> = waiting.iter().map(|&n| stage.sent(n).partition).collect();
+    assert_eq!(chosen.len(), 3);
+    stage.check();
+}
+
+#[test]
 fn h069_h076_an_unknown_topic_waits_and_holds_up_no_other() {
     let mut stage = warm(1, &[]);
     stage.model.set_auto_create(false);
@@ -125,6 +148,78 @@ fn h072_many_failures_ask_for_metadata_once() {
     );
     let asked = stage.model.requests(Api::Metadata) - asked;
     assert!((1..=3).contains(&asked), "{asked} requests for metadata");
+    stage.check();
+}
+
+#[test]
+fn h071_topics_in_use_by_turns_are_never_forgotten() {
+    let mut stage = warm(1, &[]);
+    stage.model.create_topic("parcels", 1);
+    stage.warm_up("parcels");
+    for minute in 0..20 {
+        let topic = ["letters", "parcels"][minute % 2];
+        let value = format!("minute {minute}");
+        stage
+            .try_send(topic, None, None, value.as_bytes())
+            .expect("nothing is to be looked up");
+        stage.run_for(60 * SECOND);
+    }
+    assert_eq!(stage.written().len(), 21);
+    stage.check();
+}
+
+#[test]
+fn h073_a_broker_that_does_not_answer_is_asked_in_vain_once() {
+    let mut stage = warm(1, &[]);
+    stage.model.inject(On::Metadata, Fault::Silence);
+    let start = stage.now();
+    let n = stage.send("others", None, None, b"patient");
+    stage.run_until(|stage| stage.is_written(n));
+    let took = stage.now() - start;
+    assert!(
+        took > 30 * SECOND && took < 31 * SECOND,
+        "request.timeout.ms, and then another broker: {took:?}"
+    );
+    stage.check();
+}
+
+#[test]
+fn h073_a_broker_that_throttles_is_not_asked() {
+    let mut stage = warm(1, SINGLES);
+    stage.model.set_throttle(10 * SECOND);
+    stage.send("letters", 0, None, b"its answer throttles");
+    stage.run_for(Duration::from_millis(10));
+    stage.model.set_throttle(Duration::ZERO);
+    let start = stage.now();
+    let n = stage.send("others", 1, None, b"elsewhere");
+    stage.model.create_topic("others", 3);
+    stage.run_until(|stage| stage.is_written(n));
+    assert!(stage.now() - start < SECOND, "{:?}", stage.now() - start);
+    stage.run_to_idle();
+    stage.check();
+}
+
+#[test]
+fn h076_a_topic_used_the_moment_it_was_created_loses_nothing() {
+    let mut stage = warm(1, &[]);
+    for _ in 0..3 {
+        let of_new = On::MetadataOf {
+            topic: "new".into(),
+        };
+        let not_yet = Fault::Refuse(code::LEADER_NOT_AVAILABLE);
+        stage.model.inject(of_new, not_yet);
+        let unknown = Fault::Refuse(code::UNKNOWN_TOPIC_OR_PARTITION);
+        stage.model.inject(On::produce("new", 0), unknown);
+    }
+    let start = stage.now();
+    let five = ["a", "b", "c", "d", "e"].map(|v| stage.send("new", None, None, v.as_bytes()));
+    stage.run_to_idle();
+    assert!(five.iter().all(|&n| stage.is_written(n)));
+    assert!(
+        stage.now() - start < 3 * SECOND,
+        "{:?}",
+        stage.now() - start
+    );
     stage.check();
 }
 

@@ -1,12 +1,10 @@
 //! Nothing waits without a timer, and nothing is done for nobody: hard cases H040, H043, H072, H096, H148.
 
-mod common;
-
 use std::time::Duration;
 
 use ottla_sim::{Api, Dial, Fault, On, code};
 
-use common::warm;
+use crate::common::warm;
 
 const SECOND: Duration = Duration::from_secs(1);
 

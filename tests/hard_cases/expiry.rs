@@ -1,13 +1,11 @@
 //! Hard cases, section 3: deadlines, to the tick.
 
-mod common;
-
 use std::time::Duration;
 
 use ottla_core::{Cause, DeliveryError, SendError, WaitedFor};
 use ottla_sim::{Dial, Fate, Fault, On, Stage, code};
 
-use common::{SHORT, warm};
+use crate::common::{SHORT, warm};
 
 #[test]
 fn h037_every_record_has_its_outcome_at_its_deadline() {

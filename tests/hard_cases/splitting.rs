@@ -1,13 +1,11 @@
 //! Hard cases, section 4: batches that a broker calls too large, and records that are too large for any.
 
-mod common;
-
 use std::time::Duration;
 
 use ottla_core::{DeliveryError, SendError};
 use ottla_sim::{Fate, Fault, On, Stage, code};
 
-use common::{arrivals, warm};
+use crate::common::{arrivals, warm};
 
 const IDEMPOTENT: &[(&str, &str)] = &[];
 const ORDERED: &[(&str, &str)] = &[

@@ -1,0 +1,26 @@
+//! The hard cases of a producer's life, told one by one on the deterministic stage.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod acks;
+mod bootstrap;
+mod brokers;
+mod clocks;
+mod closing;
+mod epochs;
+mod expiry;
+mod flushing;
+mod frames;
+mod identity;
+mod links;
+mod liveness;
+mod memory;
+mod metadata;
+mod ordering;
+mod retries;
+mod sequences;
+mod splitting;
+mod throttling;
+mod topics;
+mod versions;

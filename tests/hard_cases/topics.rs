@@ -1,0 +1,95 @@
+//! Hard cases, section 5: topics that are deleted and made anew.
+
+use std::time::Duration;
+
+use ottla_core::{Cause, DeliveryError, SendError, Warning};
+use ottla_sim::{Fate, Fault, On, Stage};
+
+use crate::common::{SINGLES, warm};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn h061_a_topic_made_anew_counts_its_epochs_from_zero() {
+    let mut stage = fresh(1);
+    for leader in [2, 3, 2, 3] {
+        stage.model.move_leader("letters", 0, leader);
+    }
+    stage.run_for(SECOND);
+    let (leader, epoch) = leader_of(&stage);
+    make_anew(&mut stage, 1);
+    assert_ne!(leader_of(&stage).0, leader);
+    assert!(leader_of(&stage).1 < epoch);
+    stage.run_for(SECOND);
+    let n = stage.send("letters", 0, None, b"to the new topic");
+    stage.run_to_idle();
+
+    assert_eq!(stage.outcome(n), Some(&Fate::Written { offset: Some(0) }));
+    assert_eq!(stage.arrivals("letters", 0).len(), 2, "at the first try");
+    assert!(matches!(stage.warnings(), [Warning::TopicRecreated(_)]));
+    stage.check();
+}
+
+#[test]
+fn h062_an_answer_is_about_the_topic_that_was_asked_for() {
+    let mut stage = fresh(1);
+    let late = Fault::Delay(3 * SECOND);
+    stage.model.inject(On::produce("letters", 0), late);
+    let old = stage.send("letters", 0, None, b"to the old topic");
+    stage.run_for(Duration::from_millis(10));
+    make_anew(&mut stage, 1);
+    stage.run_for(SECOND);
+    let new = stage.send("letters", 0, None, b"to the new topic");
+    stage.run_to_idle();
+
+    assert_eq!(stage.outcome(old), Some(&Fate::Written { offset: Some(1) }));
+    assert_eq!(stage.outcome(new), Some(&Fate::Written { offset: Some(0) }));
+    assert_eq!(stage.log("letters", 0), ["to the new topic"]);
+    stage.check();
+}
+
+#[test]
+fn h064_what_waits_for_a_vanished_partition_ends_in_time_and_says_why() {
+    let mut stage = fresh(16);
+    stage.model.remove_leader("letters", 9);
+    stage.run_for(SECOND);
+    let queued = stage.send("letters", 9, None, b"there is no tenth any more");
+    make_anew(&mut stage, 4);
+    stage.run_for(SECOND);
+    let keyed = (0..20_u8).map(|n| stage.send("letters", None, Some(&[n]), &[n]));
+    let keyed: Vec<usize> = keyed.collect();
+    let late = stage.send("letters", 9, None, b"nor is there one now");
+    stage.run_until(|stage| stage.unsettled().is_empty());
+
+    let cause = Cause::NoLeader;
+    let error = DeliveryError::Expired { cause };
+    assert_eq!(stage.outcome(queued), Some(&Fate::NotWritten(error)));
+    let (partition, partitions) = (9, 4);
+    let refused = SendError::InvalidPartition {
+        partition,
+        partitions,
+    };
+    assert_eq!(stage.outcome(late), Some(&Fate::Refused(refused)));
+    assert!(keyed.iter().all(|&n| stage.is_written(n)));
+    stage.check();
+}
+
+/// A topic of which the producer hears within half a second.
+fn fresh(partitions: i32) -> Stage {
+    let mut stage = warm(
+        partitions,
+        &[SINGLES, &[("metadata.max.age.ms", "500")]].concat(),
+    );
+    stage.excuse_losses(); // the records of the old topic go with it
+    stage
+}
+
+fn make_anew(stage: &mut Stage, partitions: i32) {
+    stage.model.delete_topic("letters");
+    stage.model.create_topic("letters", partitions);
+}
+
+fn leader_of(stage: &Stage) -> (i32, i32) {
+    let leader = stage.model.leader("letters", 0).expect("it has one");
+    (leader, stage.model.leader_epoch("letters", 0))
+}

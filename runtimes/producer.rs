@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use ottla_core::{Config, Fatal, InvalidTopic, Metrics, PartitionInfo, Scope, SendError};
+use ottla_core::{Config, Fatal, InvalidTopic, Metrics, PartitionInfo, Purge, Scope, SendError};
 
 use crate::{
     delivery::{Call, Delivery, RecordMetadata, Undelivered},
@@ -157,6 +157,16 @@ impl Producer {
             state.flush(Scope::All)
         };
         flushed.await;
+    }
+
+    /// Ends records at once: those on the way to a broker as perhaps written, the others as not written, unless an
+    /// earlier attempt left no answer. Who waits for room is not touched.
+    pub fn purge(&self, what: Purge) {
+        let mut state = self.shared().lock();
+        if state.end.is_none() {
+            let now = state.moment().now;
+            state.core.purge(now, what);
+        }
     }
 
     /// The partitions of a topic and their leaders, waiting for them at most `max.block.ms`.

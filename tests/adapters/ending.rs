@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ottla::{Config, DeliveryError, Fatal, Record, SendError, Undelivered};
+use ottla::{Config, DeliveryError, Fatal, Purge, Record, SendError, Undelivered};
 
 use super::harness::{
     Adapter, block_on, cluster, fill, log, observed, offset_of, poll_once, settings, small, to_t,
@@ -99,6 +99,24 @@ pub(crate) fn close_gives_up_in_time<A: Adapter>() {
         (metrics.records_maybe_written, metrics.records_not_written),
         (1, filled)
     );
+}
+
+pub(crate) fn h161_what_is_on_the_way_is_purged_as_maybe_written<A: Adapter>() {
+    let (cluster, adapter) = (cluster(1), A::new());
+    let (producer, on_the_way) = unanswered(&adapter, &cluster);
+    let queued = producer.try_send(to_t("queued")).unwrap();
+    producer.purge(Purge::All);
+    let purged = DeliveryError::Purged;
+    assert_eq!(
+        block_on(on_the_way).unwrap_err(),
+        Undelivered::MaybeWritten(purged.clone())
+    );
+    assert_eq!(
+        block_on(queued).unwrap_err(),
+        Undelivered::NotWritten(purged)
+    );
+    block_on(producer.close(Duration::ZERO));
+    producer.purge(Purge::All);
 }
 
 pub(crate) fn close_may_be_called_by_many<A: Adapter>() {

@@ -78,6 +78,7 @@ scenarios! {
         a_flush_ends_the_linger_of_what_came_before
         close_waits_for_what_was_accepted
         close_gives_up_in_time
+        h161_what_is_on_the_way_is_purged_as_maybe_written
         close_may_be_called_by_many
         a_runtime_that_is_shut_down_leaves_nobody_waiting;
 }

@@ -2,6 +2,8 @@
 
 mod blocking;
 mod callbacks;
+#[cfg(any(feature = "tokio", feature = "smol", feature = "blocking"))]
+mod chaos;
 mod drip;
 mod dropping;
 mod ending;

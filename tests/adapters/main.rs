@@ -8,6 +8,8 @@ mod drip;
 mod dropping;
 mod ending;
 mod every_poll;
+#[cfg(all(unix, feature = "blocking"))]
+mod forked;
 mod hand;
 mod harness;
 #[cfg(feature = "tokio")]

@@ -28,6 +28,15 @@ impl Identity {
         let epoch = self.epoch.checked_add(1)?;
         Some(Self { epoch, ..self })
     }
+
+    /// What this identity becomes once a sequence under `broken` can't go on: a new epoch, once for all that fail
+    /// under the old one (H022). `None` if a new producer id is due, since this one is of no use or out of epochs.
+    pub(crate) fn after_fault(self, broken: Self, new_producer_id: bool) -> Option<Self> {
+        if self != broken {
+            return Some(self);
+        }
+        self.bumped().filter(|_| !new_producer_id)
+    }
 }
 
 /// A log as its leader holds it. Another leader, epoch, topic or producer id may know nothing of our sequence.
@@ -125,6 +134,8 @@ struct Unresolved {
     serial: u64,
     attempts: u32,
     in_flight: bool,
+    /// It was sent while a batch before it was not resolved.
+    pipelined: bool,
     uncertain: bool,
     given_up: bool,
     /// A batch before it lost its stamp, and will be stamped anew.
@@ -219,12 +230,14 @@ impl Sequences {
         };
         let serial = self.stamps;
         self.stamps += 1;
+        let pipelined = !self.unresolved.is_empty();
         self.unresolved.push(Unresolved {
             batch,
             stamp,
             serial,
             attempts: 1,
             in_flight: true,
+            pipelined,
             uncertain: false,
             given_up: false,
             behind: false,
@@ -240,7 +253,7 @@ impl Sequences {
             .iter_mut()
             .find(|u| u.batch == batch && !u.in_flight);
         let entry = entry.expect("`next` named a batch that waits");
-        entry.in_flight = true;
+        (entry.in_flight, entry.pipelined) = (true, false);
         entry.attempts += 1;
         entry.stamp
     }
@@ -292,7 +305,9 @@ impl Sequences {
         entry.in_flight = false;
         entry.uncertain |= matches!(attempt, Attempt::Uncertain { .. });
         let (uncertain, given_up) = (entry.uncertain, entry.given_up);
-        let is_head = place == 0;
+        // An older leader answers late, and the next one has taken what was before it (H006).
+        let is_outdated = entry.pipelined && self.proven != Some(leadership);
+        let is_consequence = place > 0 || is_outdated;
         Some(match attempt {
             Attempt::Written => self.written(place, leadership),
             _ if given_up => self.drop_out(place, Fate::GivenUp),
@@ -312,14 +327,16 @@ impl Sequences {
                         Fate::NotWritten
                     },
                 ),
-            Attempt::OutOfOrder if !is_head || self.is_stranded(&self.unresolved[place]) => {
-                self.retry(place)
-            }
+            Attempt::OutOfOrder | Attempt::Forgotten if is_consequence => self.retry(place),
+            Attempt::OutOfOrder if self.is_stranded(&self.unresolved[place]) => self.retry(place),
             Attempt::OutOfOrder if uncertain && self.gap_policy == SequenceGap::MaybeWritten => {
                 let identity = self.remove(place);
                 self.fault(Fate::MaybeWritten, identity)
             }
             Attempt::OutOfOrder | Attempt::Forgotten => {
+                if attempt == Attempt::Forgotten {
+                    self.proven = None; // it is as good as a leader that has never heard of us
+                }
                 let identity = self.requeue(place);
                 self.fault(Fate::Requeue, identity)
             }
@@ -406,9 +423,13 @@ impl Sequences {
         self.last_acknowledged = Some(offset);
     }
 
-    /// The offset that a batch was acknowledged with last.
-    pub(crate) fn last_acknowledged(&self) -> Option<i64> {
-        self.last_acknowledged
+    /// What UNKNOWN_PRODUCER_ID means (H025): whether retention took the state away, or it is a gap.
+    pub(crate) fn forgotten(&self, log_start_offset: i64) -> Attempt {
+        match log_start_offset {
+            -1 => Attempt::Refused { retry: true },
+            start if self.last_acknowledged.is_some_and(|o| o < start) => Attempt::Forgotten,
+            _ => Attempt::OutOfOrder,
+        }
     }
 
     /// The batch is noted here: its slot may not be given to another.

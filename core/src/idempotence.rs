@@ -12,6 +12,7 @@ use crate::{batch::Stamp, config::SequenceGap};
 
 /// The producer id and epoch under which batches are stamped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
 pub(crate) struct Identity {
     pub(crate) producer_id: i64,
     pub(crate) epoch: i16,
@@ -41,6 +42,7 @@ impl Identity {
 
 /// A log as its leader holds it. Another leader, epoch, topic or producer id may know nothing of our sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
 pub(crate) struct Leadership {
     pub(crate) broker: i32,
     pub(crate) epoch: i32,
@@ -72,6 +74,7 @@ pub(crate) enum Next {
 
 /// How an attempt to send a batch ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
 pub(crate) enum Attempt {
     /// The batch is in the log.
     Written,
@@ -109,6 +112,7 @@ pub(crate) struct Resolution {
 }
 
 /// One partition's sequence, and its batches that were sent and are not resolved, in the order of the sequence.
+#[cfg_attr(test, derive(Clone))]
 pub(crate) struct Sequences {
     pipelining: Pipelining,
     gap_policy: SequenceGap,
@@ -563,5 +567,7 @@ fn sequence_after(base: i32, count: u32) -> i32 {
     ((i64::from(base) + i64::from(count)) & i64::from(i32::MAX)) as i32
 }
 
+#[cfg(test)]
+mod search;
 #[cfg(test)]
 mod tests;

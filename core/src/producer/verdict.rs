@@ -30,6 +30,12 @@ pub(crate) fn judge(code: ErrorCode, acks: Acks) -> Verdict {
 /// What may have been appended before the error counts as uncertain.
 fn attempt(code: ErrorCode, acks: Acks) -> Attempt {
     match code {
+        ErrorCode::REQUEST_TIMED_OUT if planted!(TimedOutIsRefused) => {
+            Attempt::Refused { retry: true }
+        }
+        ErrorCode::NOT_LEADER_OR_FOLLOWER if planted!(NotLeaderIsRefused) => {
+            Attempt::Refused { retry: true }
+        }
         ErrorCode::NONE | ErrorCode::DUPLICATE_SEQUENCE_NUMBER => Attempt::Written,
 
         // The append may have come before the error: under acks=all the leader waits for followers after it (H165).

@@ -12,6 +12,7 @@ mod java;
 mod job;
 mod ledger;
 mod metadata;
+mod node;
 mod nodes;
 mod peers;
 mod process;

@@ -4,12 +4,14 @@
 #![cfg_attr(not(feature = "tokio"), allow(unused))]
 
 mod broker;
+mod chaos;
 mod command_line;
 mod consumer;
 mod control;
 mod delivery;
 mod java;
 mod job;
+mod leaders;
 mod ledger;
 mod metadata;
 mod node;
@@ -23,6 +25,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
+use chaos::Plan;
 use java::Java;
 use job::Produce;
 use nodes::Nodes;
@@ -32,10 +35,22 @@ fn main() -> ExitCode {
         println!("left out: the tests against a real Kafka; to run them: tests/run");
         return ExitCode::SUCCESS;
     };
+    let plan = match Plan::from_env().transpose() {
+        Ok(plan) => plan,
+        Err(why) => {
+            eprintln!("OTTLA_KAFKA_CHAOS or OTTLA_KAFKA_SEED: {why}");
+            return ExitCode::FAILURE;
+        }
+    };
     let mut arguments = Arguments::from_args();
     // Each of them has a Kafka of its own.
     arguments.test_threads.get_or_insert(1);
-    libtest_mimic::run(&arguments, trials(&java)).exit_code()
+    let mut trials = trials(&java);
+    match plan {
+        Some(plan) => trials.push(chaos(&java, plan)),
+        None => println!("left out: minutes of chaos; to run them too: tests/run --long"),
+    }
+    libtest_mimic::run(&arguments, trials).exit_code()
 }
 
 fn trials(java: &Java) -> Vec<Trial> {
@@ -82,6 +97,21 @@ fn trials(java: &Java) -> Vec<Trial> {
             peers::java_is_at_home(java, &cluster.bootstrap_servers())
         }),
     ]
+}
+
+fn chaos(java: &Java, plan: Plan) -> Trial {
+    let runtimes: &[(&str, Produce)] = &[
+        #[cfg(feature = "tokio")]
+        ("on_tokio", produce::on_tokio),
+        #[cfg(feature = "smol")]
+        ("on_smol", produce::on_smol),
+        #[cfg(feature = "blocking")]
+        ("on_a_thread", produce::on_a_thread),
+    ];
+    let java = java.clone();
+    Trial::test("three_nodes_survive_chaos", move || {
+        Ok(chaos::reign(&java, plan, runtimes)?)
+    })
 }
 
 fn embedded() -> Result<ottla_sim::Cluster, String> {

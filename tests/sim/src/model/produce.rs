@@ -202,6 +202,10 @@ impl Model {
                 message: message.clone(),
                 ..Outcome::refused(*code)
             },
+            // Leadership is lost after an append only where the leader waits for followers.
+            Some(Fault::AppendThen(code)) if part.acks != -1 && is_lost_leadership(*code) => {
+                Outcome::refused(*code)
+            }
             Some(Fault::AppendThen(code)) => match self.append(caller, &part) {
                 outcome if outcome.code == code::NONE => Outcome {
                     code: *code,
@@ -261,4 +265,11 @@ impl Held {
         let mut parts = self.topics.iter().flat_map(|(_, parts)| parts);
         parts.any(|settled| settled.outcome.code != code::NONE)
     }
+}
+
+fn is_lost_leadership(code: i16) -> bool {
+    matches!(
+        code,
+        code::NOT_LEADER_OR_FOLLOWER | code::UNKNOWN_TOPIC_OR_PARTITION
+    )
 }

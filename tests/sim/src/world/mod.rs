@@ -269,11 +269,6 @@ impl World {
     pub(crate) fn drivers_are_over(&self) -> bool {
         self.drivers.iter().all(|&task| self.executor.is_over(task))
     }
-
-    /// Polls since the clock moved last.
-    pub(crate) fn polls(&self) -> usize {
-        self.polls
-    }
 }
 
 /// What happened.

@@ -210,6 +210,35 @@ fn h019_what_follows_a_batch_with_a_new_stamp_never_comes_before_it() {
 }
 
 #[test]
+fn h114_a_purge_ends_what_the_end_of_another_ends_too() {
+    let mut stage = warm(2, SINGLES);
+    for fault in [
+        Fault::Refuse(code::NOT_ENOUGH_REPLICAS),
+        Fault::Refuse(code::NOT_ENOUGH_REPLICAS),
+        Fault::Disconnect,
+    ] {
+        stage.model.inject(On::produce("letters", 0), fault);
+    }
+    let letters = send_letters(&mut stage, 3);
+    stage.run_for(Duration::from_millis(3));
+    stage.purge(Purge::All);
+    stage.run_to_idle();
+
+    assert!(matches!(
+        stage.outcome(letters[0]),
+        Some(Fate::NotWritten(_))
+    ));
+    assert!(matches!(
+        stage.outcome(letters[2]),
+        Some(Fate::MaybeWritten(_))
+    ));
+    let after = stage.send("letters", 0, None, b"after");
+    stage.run_to_idle();
+    assert!(stage.is_written(after));
+    stage.check();
+}
+
+#[test]
 fn h019_what_a_forgetful_leader_refused_never_comes_behind_what_it_took() {
     let mut stage = warm(2, SINGLES);
     stage.model.forget_producers("letters", 0);

@@ -135,6 +135,7 @@ impl ProducerCore {
         self.cluster.back_off(now + wait);
         for change in changes {
             match change {
+                Change::AnotherCluster => self.cluster_is_another(now),
                 Change::Broker(id) => self.update_peer(id),
                 Change::BrokerGone(id) => self.retire_peer(id),
                 Change::Topic(topic) => self.update_topic(topic),
@@ -148,6 +149,18 @@ impl ProducerCore {
             }
         }
         self.want_awaited_topics();
+    }
+
+    /// The producer id that we hold is some other producer's in this cluster, or nobody's (H150).
+    fn cluster_is_another(&mut self, now: Instant) {
+        self.warn(Warning::AnotherCluster);
+        if !matches!(self.producer_id, ProducerId::Off) {
+            self.producer_id = ProducerId::Wanted {
+                at: now,
+                failures: 0,
+                peer: None,
+            };
+        }
     }
 
     /// A broker is new or has moved: its peer follows.

@@ -45,6 +45,8 @@ pub enum Command {
 #[non_exhaustive]
 pub enum Event {
     /// A range of a batch's records has its outcome. Every accepted record is in exactly one such range.
+    ///
+    /// A batch that a broker calls too large goes on in pieces, whose ranges come one by one and in any order.
     #[non_exhaustive]
     Completed {
         /// The batch of the records' tickets.

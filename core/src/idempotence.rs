@@ -127,6 +127,18 @@ struct Unresolved {
     in_flight: bool,
     uncertain: bool,
     given_up: bool,
+    /// A batch before it lost its stamp, and will be stamped anew.
+    behind: bool,
+    /// A batch after it was written.
+    overtaken: bool,
+}
+
+/// Batches that can't be sent again without breaking the order.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Stranded {
+    pub(crate) batches: Vec<u32>,
+    /// As in [`Resolution`].
+    pub(crate) fault: Option<Identity>,
 }
 
 impl Sequences {
@@ -215,6 +227,8 @@ impl Sequences {
             in_flight: true,
             uncertain: false,
             given_up: false,
+            behind: false,
+            overtaken: false,
         });
         stamp
     }
@@ -229,6 +243,36 @@ impl Sequences {
         entry.in_flight = true;
         entry.attempts += 1;
         entry.stamp
+    }
+
+    /// Puts the pieces of a batch that waits in its place: each with its number of records, the first under the name of
+    /// the whole. Together they have its part of the sequence, and each comes as a batch that was sent once less.
+    pub(crate) fn split(&mut self, pieces: &[(u32, u32)]) {
+        let waits = |u: &Unresolved| u.batch == pieces[0].0 && !u.in_flight;
+        let place = self.unresolved.iter().position(waits);
+        let place = place.expect("a batch that is cut waits to be sent again");
+        let whole = self.unresolved[place];
+        let more = pieces.len() as u64 - 1;
+        let make_room = |serial: &mut u64| *serial += if *serial > whole.serial { more } else { 0 };
+        self.unresolved
+            .iter_mut()
+            .for_each(|u| make_room(&mut u.serial));
+        self.gap.iter_mut().for_each(make_room);
+        self.stamps += more;
+        let is_stamped = matches!(self.pipelining, Pipelining::Idempotent(_));
+        let mut piece = Unresolved {
+            attempts: whole.attempts - 1,
+            ..whole
+        };
+        let pieces = pieces.iter().map(|&(batch, count)| {
+            let this = Unresolved { batch, ..piece };
+            piece.serial += 1;
+            if is_stamped {
+                piece.stamp.base_sequence = sequence_after(piece.stamp.base_sequence, count);
+            }
+            this
+        });
+        self.unresolved.splice(place..=place, pieces);
     }
 
     /// Takes the end of an attempt and decides the batch's fate. `leadership` is whom it was sent to.
@@ -268,13 +312,15 @@ impl Sequences {
                         Fate::NotWritten
                     },
                 ),
-            Attempt::OutOfOrder if !is_head => self.retry(place),
+            Attempt::OutOfOrder if !is_head || self.is_stranded(&self.unresolved[place]) => {
+                self.retry(place)
+            }
             Attempt::OutOfOrder if uncertain && self.gap_policy == SequenceGap::MaybeWritten => {
                 let identity = self.remove(place);
                 self.fault(Fate::MaybeWritten, identity)
             }
             Attempt::OutOfOrder | Attempt::Forgotten => {
-                let identity = self.remove(place);
+                let identity = self.requeue(place);
                 self.fault(Fate::Requeue, identity)
             }
         })
@@ -315,14 +361,33 @@ impl Sequences {
         let keep = |u: &Unresolved| {
             u.in_flight || (u.uncertain && self.gap_policy == SequenceGap::MaybeWritten)
         };
-        let dropped = self
-            .unresolved
-            .iter()
-            .filter(|u| !keep(u))
-            .map(|u| u.batch)
-            .collect();
+        let mut dropped = Vec::new();
+        for entry in &mut self.unresolved {
+            if keep(entry) {
+                entry.behind |= !dropped.is_empty();
+            } else {
+                dropped.push(entry.batch);
+            }
+        }
         self.unresolved.retain(keep);
         dropped
+    }
+
+    /// Takes out the waiting batches that can't be sent again without breaking the order, for good.
+    ///
+    /// A broker that lost its state takes any sequence. So it could take a batch under its old stamp while one before it
+    /// still waits for a new one; and it may have taken a batch while the one before it was refused. What is surely not
+    /// in the log then ends as such, and of the others nobody knows.
+    pub(crate) fn strand(&mut self) -> Stranded {
+        let waits = |u: &Unresolved| !u.in_flight && self.is_stranded(u);
+        let stranded = self.unresolved.iter().filter(|u| waits(u));
+        let batches: Vec<u32> = stranded.map(|u| u.batch).collect();
+        let mut fault = None;
+        if !batches.is_empty() {
+            self.unresolved.retain(|u| !batches.contains(&u.batch));
+            fault = self.close_gap(self.identity);
+        }
+        Stranded { batches, fault }
     }
 
     /// The batch is the lowest that is not resolved: a failure of it is the partition's, not a consequence.
@@ -365,6 +430,10 @@ impl Sequences {
 
     fn written(&mut self, place: usize, leadership: Leadership) -> Resolution {
         let entry = self.unresolved.remove(place);
+        let is_stamped = matches!(self.pipelining, Pipelining::Idempotent(_));
+        for before in &mut self.unresolved[..place] {
+            before.overtaken = is_stamped;
+        }
         // What it has taken is of this id, whichever we hold by now.
         let producer_id = entry.stamp.producer_id;
         self.proven = Some(Leadership {
@@ -387,8 +456,9 @@ impl Sequences {
 
     fn retry(&mut self, place: usize) -> Resolution {
         let entry = self.unresolved[place];
-        if self.faulted && !entry.uncertain {
-            self.unresolved.remove(place);
+        let is_unknown = entry.uncertain && self.gap_policy == SequenceGap::MaybeWritten;
+        if self.faulted && !is_unknown && !self.is_stranded(&entry) {
+            self.requeue(place);
             return Resolution {
                 fate: Fate::Requeue,
                 fault: None,
@@ -434,6 +504,23 @@ impl Sequences {
             fate,
             fault: stamped.then_some(identity),
         }
+    }
+
+    /// The batch can't be sent again without breaking the order; under Java's policy that is no obstacle.
+    fn is_stranded(&self, entry: &Unresolved) -> bool {
+        let is_out_of_order = match entry.uncertain {
+            true => entry.behind,
+            false => entry.overtaken,
+        };
+        is_out_of_order && self.gap_policy == SequenceGap::MaybeWritten
+    }
+
+    /// Takes a batch out that is to be stamped anew, behind all that is left.
+    fn requeue(&mut self, place: usize) -> Identity {
+        for after in &mut self.unresolved[place + 1..] {
+            after.behind = true;
+        }
+        self.remove(place)
     }
 
     fn remove(&mut self, place: usize) -> Identity {

@@ -16,6 +16,8 @@ pub struct Metrics {
     pub batches_sent: u64,
     /// Of these, batches that had been sent before.
     pub batches_retried: u64,
+    /// Batches that a broker called too large and that went on in pieces, each piece that was cut again included.
+    pub batches_split: u64,
     /// Requests of any kind that were handed to the driver.
     pub requests_sent: u64,
     /// The bytes of these requests.

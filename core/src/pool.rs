@@ -55,6 +55,11 @@ impl Pool {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.free.is_empty()
+    }
+
     /// Frees all chunks that are in stock.
     pub(crate) fn trim(&mut self) {
         self.free = Vec::new();

@@ -94,6 +94,58 @@ fn h019_a_head_with_an_unknown_attempt_ends_as_maybe_written() {
 }
 
 #[test]
+fn h019_what_follows_a_batch_with_a_new_stamp_never_comes_before_it() {
+    let mut stage = warm(2, SINGLES);
+    for fault in [
+        Fault::Refuse(code::OUT_OF_ORDER_SEQUENCE_NUMBER),
+        Fault::Silence,
+    ] {
+        stage.model.inject(On::produce("letters", 0), fault);
+    }
+    let letters = send_letters(&mut stage, 3);
+    stage.run_for(Duration::from_secs(1));
+    stage.model.forget_producers("letters", 0); // now it takes whatever comes first
+    stage.run_to_idle();
+
+    assert!(stage.is_written(letters[0]));
+    for &unknown in &letters[1..] {
+        let outcome = stage.outcome(unknown);
+        assert!(
+            matches!(outcome, Some(Fate::MaybeWritten(_))),
+            "{outcome:?}"
+        );
+    }
+    assert_eq!(stage.log("letters", 0), ["first", "letter 0"]);
+    assert_eq!(stage.core().metrics().epoch_bumps, 1);
+    stage.check();
+}
+
+#[test]
+fn h019_what_a_forgetful_leader_refused_never_comes_behind_what_it_took() {
+    let mut stage = warm(2, SINGLES);
+    stage.model.forget_producers("letters", 0);
+    stage.model.inject(
+        On::produce("letters", 0),
+        Fault::Refuse(code::NOT_ENOUGH_REPLICAS),
+    );
+    let letters = send_letters(&mut stage, 3);
+    stage.run_to_idle();
+
+    let outcome = stage.outcome(letters[0]);
+    assert!(matches!(outcome, Some(Fate::NotWritten(_))), "{outcome:?}");
+    assert_eq!(stage.log("letters", 0), ["first", "letter 1", "letter 2"]);
+    assert!(
+        matches!(
+            stage.warnings(),
+            [Warning::SequenceGap { partition: 0, .. }]
+        ),
+        "{:?}",
+        stage.warnings()
+    );
+    stage.check();
+}
+
+#[test]
 fn h019_java_s_way_is_a_setting_and_what_was_unknown_stays_unknown() {
     let java = ("sequence.gap.policy", "resend");
     for finds_a_leader in [true, false] {

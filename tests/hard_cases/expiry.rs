@@ -54,10 +54,7 @@ fn h037_a_batch_counts_from_its_first_record() {
 fn h038_a_success_after_the_deadline_is_not_told_but_resolves_the_sequence() {
     for (late, is_written) in [(-1_i64, true), (0, false), (1, false), (50, false)] {
         let mut stage = warm(2, SHORT);
-        stage.model.inject(
-            On::produce("letters", 0),
-            Fault::Refuse(code::NOT_ENOUGH_REPLICAS),
-        );
+        refuse_once(&mut stage);
         let n = send(&mut stage, "late");
         stage.run_for(Duration::from_millis(10));
         stage.hold_answers(1); // of the retry, whose time to be answered ends after the deadline
@@ -95,10 +92,7 @@ fn h039_memory_of_an_expired_batch_is_not_used_again_while_it_is_being_written()
         .concat(),
     );
     let memory = stage.core().config().buffer_memory();
-    stage.model.inject(
-        On::produce("letters", 0),
-        Fault::Refuse(code::NOT_ENOUGH_REPLICAS),
-    );
+    refuse_once(&mut stage);
     let value = "x".repeat(60_000);
     let expires = send(&mut stage, &value);
     stage.run_for(Duration::from_millis(10));
@@ -130,6 +124,30 @@ fn h039_memory_of_an_expired_batch_is_not_used_again_while_it_is_being_written()
 }
 
 #[test]
+fn h039_memory_of_an_expired_batch_is_free_once_its_bytes_are_in_nobodys_hands() {
+    let memory = |stage: &Stage| stage.core().buffer_available();
+    for is_whole in [true, false] {
+        let mut stage = warm(2, &[SHORT, &[("request.timeout.ms", "4999")]].concat());
+        let free = memory(&stage);
+        refuse_once(&mut stage);
+        let n = send(&mut stage, &"x".repeat(10_000));
+        stage.run_for(Duration::from_millis(10));
+        stage.hold_answers(1);
+        stage.set_writer(1, (!is_whole).then_some(1));
+        stage.run_until(|stage| stage.outcome(n).is_some());
+        assert_eq!(memory(&stage) == free, is_whole, "no answer came yet");
+        stage.cut(1);
+        assert_eq!(memory(&stage), free, "nor will one ever come");
+        stage.set_writer(1, None);
+        stage.release_answers(1);
+        let after = send(&mut stage, "after");
+        stage.run_to_idle();
+        assert!(stage.is_written(after));
+        stage.check();
+    }
+}
+
+#[test]
 fn h040_expiry_needs_no_event_of_the_network() {
     let mut stage = warm(2, SHORT);
     (1..=3).for_each(|broker| {
@@ -154,10 +172,7 @@ fn h041_an_expired_batch_is_neither_sent_again_nor_split() {
         code::MESSAGE_TOO_LARGE,
     ] {
         let mut stage = warm(2, SHORT);
-        stage.model.inject(
-            On::produce("letters", 0),
-            Fault::Refuse(code::NOT_ENOUGH_REPLICAS),
-        );
+        refuse_once(&mut stage);
         stage
             .model
             .inject(On::produce("letters", 0), Fault::Refuse(late));
@@ -238,10 +253,7 @@ fn h043_an_idle_producer_wakes_only_for_metadata_and_idle_links() {
 #[test]
 fn h044_a_retry_that_can_t_end_before_the_deadline_is_not_sent() {
     let mut stage = warm(2, SHORT);
-    stage.model.inject(
-        On::produce("letters", 0),
-        Fault::Refuse(code::NOT_ENOUGH_REPLICAS),
-    );
+    refuse_once(&mut stage);
     stage.hold_answers(1);
     let n = send(&mut stage, "too late to try again");
     stage.run_for(LIMIT - Duration::from_millis(50));
@@ -376,6 +388,13 @@ const LIMIT: Duration = Duration::from_secs(5);
 
 fn send(stage: &mut Stage, value: &str) -> usize {
     stage.send("letters", 0, None, value.as_bytes())
+}
+
+fn refuse_once(stage: &mut Stage) {
+    stage.model.inject(
+        On::produce("letters", 0),
+        Fault::Refuse(code::NOT_ENOUGH_REPLICAS),
+    );
 }
 
 /// The time from a record's acceptance to its outcome.

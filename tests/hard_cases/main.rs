@@ -1,13 +1,11 @@
 //! The hard cases of a producer's life, told one by one on the deterministic stage.
 
-#[path = "../common/mod.rs"]
-mod common;
-
 mod acks;
 mod bootstrap;
 mod brokers;
 mod clocks;
 mod closing;
+mod common;
 mod epochs;
 mod expiry;
 mod flushing;
@@ -20,6 +18,7 @@ mod metadata;
 mod ordering;
 mod retries;
 mod sequences;
+mod splitting;
 mod throttling;
 mod topics;
 mod versions;

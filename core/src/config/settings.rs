@@ -104,6 +104,12 @@ settings! {
     /// How many bytes a batch holds before it is worth sending (16 KiB). With 0 every record has its own batch.
     "batch.size" batch_size: usize = 16_384, SIZE;
 
+    /// How many bytes the last batch of a partition may grow to while the way to its broker is blocked (64 KiB): fewer and
+    /// larger batches then wait in place of many small ones, and it goes as soon as it can. It never grows to a size that a
+    /// broker has called too large, nor beyond [`max_request_size`](Config::max_request_size). With 0, and with a
+    /// [`batch_size`](Config::batch_size) of 0, no batch grows. ottla's own setting.
+    "batch.growth.max.bytes" batch_growth_max_bytes: usize = 64 << 10, SIZE;
+
     /// How long a batch that is not full waits for more records (5 ms).
     "linger.ms" linger: Duration = ms(5), LONG_MS;
 

@@ -24,6 +24,7 @@ const SETTINGS: &[(&str, &str, &str)] = &[
     ("retry.backoff.ms", "100ms", LONG_MS),
     ("retry.backoff.max.ms", "1s", LONG_MS),
     ("batch.size", "16384", SIZE),
+    ("batch.growth.max.bytes", "65536", SIZE),
     ("linger.ms", "5ms", LONG_MS),
     ("buffer.memory", "33554432", MEMORY),
     ("max.block.ms", "60s", LONG_MS),

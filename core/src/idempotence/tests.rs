@@ -109,18 +109,67 @@ fn h019_a_gap_at_the_head_stamps_anew_only_what_is_surely_not_written() {
     );
     assert_eq!(s.unstamp(), [1]);
     assert_eq!(
-        s.next(Some(BUMPED), leader(1)),
-        Next::Retry(2),
-        "the uncertain one keeps its stamp"
-    );
-    s.resend(2);
-    assert_eq!(
-        fate(&mut s, 2, Attempt::OutOfOrder),
-        (Fate::MaybeWritten, true)
+        s.strand().batches,
+        [2],
+        "a broker without state could take it before the other"
     );
     assert_eq!(s.next(Some(BUMPED), leader(1)), Next::Fresh);
     let stamp = s.stamp(1, 10, Some(BUMPED));
     assert_eq!((stamp.epoch, stamp.base_sequence), (1, 0));
+}
+
+#[test]
+fn h019_what_is_on_the_way_behind_a_new_stamp_is_not_sent_again_under_its_old_one() {
+    let mut s = pipelined(3);
+    assert_eq!(fate(&mut s, 0, Attempt::OutOfOrder), (Fate::Requeue, true));
+    assert_eq!((s.unstamp(), s.strand().batches), (vec![], vec![]));
+    assert_eq!(
+        fate(&mut s, 1, Attempt::Uncertain { retry: true }),
+        (Fate::Retry, false)
+    );
+    assert_eq!(s.strand().batches, [1]);
+    assert_eq!(fate(&mut s, 2, Attempt::OutOfOrder), (Fate::Requeue, true));
+    assert_eq!(s.next(Some(BUMPED), leader(1)), Next::Fresh);
+}
+
+#[test]
+fn h019_what_is_before_a_new_stamp_is_still_asked_for() {
+    let mut s = pipelined(3);
+    fate(&mut s, 1, Attempt::Uncertain { retry: true });
+    fate(&mut s, 2, Attempt::Refused { retry: true });
+    fate(&mut s, 0, Attempt::Refused { retry: false });
+    assert_eq!((s.unstamp(), s.strand().batches), (vec![2], vec![]));
+    assert_eq!(s.next(Some(BUMPED), leader(1)), Next::Retry(1));
+}
+
+#[test]
+fn h007_what_a_leader_without_memory_took_another_before_is_not_sent_again() {
+    let mut s = pipelined(3);
+    fate(&mut s, 0, Attempt::Refused { retry: true });
+    assert_eq!(fate(&mut s, 1, Attempt::Written), (Fate::Written, false));
+    let stranded = Stranded {
+        batches: vec![0],
+        fault: None,
+    };
+    assert_eq!(s.strand(), stranded, "it is surely not written");
+    assert_eq!(fate(&mut s, 2, Attempt::Written), (Fate::Written, false));
+    assert_eq!(s.next(Some(FIRST), leader(1)), Next::Fresh);
+    assert_eq!(s.stamp(3, 1, Some(FIRST)).base_sequence, 40);
+}
+
+#[test]
+fn h032_with_the_stranded_gone_nothing_is_left_to_show_whether_the_sequence_holds() {
+    let mut s = pipelined(3);
+    s.give_up(2);
+    fate(&mut s, 0, Attempt::Refused { retry: true });
+    fate(&mut s, 2, Attempt::Uncertain { retry: true });
+    fate(&mut s, 1, Attempt::Written);
+    let stranded = Stranded {
+        batches: vec![0],
+        fault: Some(FIRST),
+    };
+    assert_eq!(s.strand(), stranded);
+    assert_eq!(s.next(Some(BUMPED), leader(1)), Next::Fresh);
 }
 
 #[test]
@@ -203,6 +252,56 @@ fn h033_a_batch_that_waits_and_is_surely_not_written_ends_as_such_and_spends_its
         }
     );
     assert_eq!(s.unstamp(), [1]);
+}
+
+#[test]
+fn h050_pieces_cover_the_range_of_the_whole_before_what_follows() {
+    let mut s = pipelined(3);
+    fate(&mut s, 1, Attempt::OutOfOrder);
+    assert_eq!(
+        fate(&mut s, 0, Attempt::Refused { retry: true }),
+        (Fate::Retry, false)
+    );
+    s.split(&[(0, 4), (7, 1), (8, 5)]);
+    fate(&mut s, 2, Attempt::OutOfOrder);
+    for (batch, base) in [(0, 10), (7, 14), (8, 15), (1, 20), (2, 30)] {
+        assert_eq!(s.next(Some(FIRST), leader(1)), Next::Retry(batch));
+        assert_eq!(s.resend(batch).base_sequence, base);
+        assert_eq!(
+            fate(&mut s, batch, Attempt::Written),
+            (Fate::Written, false)
+        );
+    }
+}
+
+#[test]
+fn h050_the_last_piece_is_no_retry_and_lets_fresh_ones_follow() {
+    let mut s = pipelined(1);
+    fate(&mut s, 0, Attempt::Refused { retry: true });
+    s.split(&[(0, 4), (7, 6)]);
+    s.resend(0);
+    assert_eq!(s.next(Some(FIRST), leader(1)), Next::Nothing);
+    fate(&mut s, 0, Attempt::Written);
+    s.resend(7);
+    assert_eq!(s.next(Some(FIRST), leader(1)), Next::Fresh);
+    assert_eq!(s.stamp(1, 10, Some(FIRST)).base_sequence, 20);
+}
+
+#[test]
+fn h032_a_piece_shows_that_the_one_before_it_was_written() {
+    let mut s = pipelined(1);
+    fate(&mut s, 0, Attempt::Refused { retry: true });
+    s.split(&[(0, 4), (7, 6)]);
+    s.resend(0);
+    fate(&mut s, 0, Attempt::Uncertain { retry: true });
+    assert_eq!(s.give_up(0).fate, Fate::MaybeWritten);
+    s.resend(7);
+    assert_eq!(fate(&mut s, 7, Attempt::Written), (Fate::Written, false));
+    assert_eq!(
+        s.next(Some(FIRST), leader(1)),
+        Next::Fresh,
+        "no gap is left"
+    );
 }
 
 #[test]

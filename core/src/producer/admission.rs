@@ -1,8 +1,8 @@
 //! The way in: topics, records, and those who wait to hand one in.
 
-use alloc::{collections::VecDeque, vec::Vec};
+use alloc::vec::Vec;
 
-use super::{Ending, ProducerCore, TimeoutReason, TopicPartitions, Wait};
+use super::{Ending, ProducerCore, TimeoutReason, TopicPartitions, Wait, waiters::State};
 use crate::{
     accumulator::Plan,
     batch::{HEAD_LEN, Measure},
@@ -13,39 +13,6 @@ use crate::{
     record::Record,
     time::Instant,
 };
-
-/// Those who wait, by slot, and in the order in which their time runs out.
-pub(super) struct Waiters {
-    slots: Vec<Slot>,
-    vacant: Vec<u32>,
-    by_deadline: VecDeque<(Instant, Waiter)>,
-    /// Admitted, and their records not handed in yet.
-    admitted: usize,
-    /// Room is being given out.
-    open: bool,
-}
-
-struct Slot {
-    generation: u32,
-    state: State,
-}
-
-#[derive(Clone, Copy)]
-enum State {
-    Vacant,
-    /// Waits for the topic, or for the partition that the record names.
-    Topic {
-        topic: Topic,
-        partition: Option<i32>,
-        then: Option<usize>,
-    },
-    /// Waits in the account's queue.
-    Memory,
-    /// May hand its record in; so many bytes are reserved for it.
-    Admitted(usize),
-    /// Its wait is over; the event that says so was not polled yet.
-    Ended,
-}
 
 impl ProducerCore {
     /// The handle of a topic; the look-up of a new one begins.
@@ -61,6 +28,7 @@ impl ProducerCore {
                 partitions: Vec::new(),
                 sticky: Sticky::new(self.config.batch_size()),
                 loads_taken: None,
+                too_large: usize::MAX,
                 announced: false,
             });
             self.is_due_now();
@@ -348,7 +316,7 @@ impl ProducerCore {
         partition: u32,
         record: &Record<'_>,
     ) -> Result<Ticket, SendError> {
-        let plan = self.accumulator.plan(partition, record);
+        let plan = self.plan(now, partition, record);
         let bytes = plan.chunks * self.accumulator.chunk_size();
         if !self.memory.take(bytes) {
             self.ready_all();
@@ -359,7 +327,7 @@ impl ProducerCore {
             return Err(SendError::Full);
         };
         if record.partition.is_none() {
-            let boundary = !self.accumulator.has_open(partition);
+            let boundary = self.accumulator.is_at_boundary(partition);
             self.topics[record.topic.index()]
                 .sticky
                 .appended(appended.bytes, boundary);
@@ -384,6 +352,11 @@ impl ProducerCore {
             index: appended.index,
             partition: index,
         })
+    }
+
+    fn plan(&self, now: Instant, partition: u32, record: &Record<'_>) -> Plan {
+        let largest = || self.growth(partition);
+        self.accumulator.plan(now, partition, record, largest)
     }
 
     /// The dense index of the record's partition.
@@ -418,11 +391,20 @@ impl ProducerCore {
     fn choose_sticky(&mut self, now: Instant, record: &Record<'_>, count: usize) -> i32 {
         let topic = record.topic;
         self.update_loads(now, topic, count);
+        let index = self.peek_sticky(topic, count);
+        let partition = self.topics[topic.index()].partitions[index as usize];
+        if self.plan(now, partition, record).joins {
+            return index;
+        }
+        self.topics[topic.index()].sticky.finish_batch();
+        self.peek_sticky(topic, count)
+    }
+
+    fn peek_sticky(&mut self, topic: Topic, count: usize) -> i32 {
         let Self {
             topics,
             cluster,
             rng,
-            accumulator,
             ..
         } = self;
         let leaders = &cluster.state(topic).leaders;
@@ -431,15 +413,7 @@ impl ProducerCore {
                 .get(partition as usize)
                 .is_some_and(|l| l.broker.is_some())
         };
-        let TopicPartitions {
-            partitions, sticky, ..
-        } = &mut topics[topic.index()];
-        let index = sticky.peek(rng, count as u32, has_leader);
-        let Plan { joins, .. } = accumulator.plan(partitions[index as usize], record);
-        if joins {
-            return index;
-        }
-        sticky.finish_batch();
+        let sticky = &mut topics[topic.index()].sticky;
         sticky.peek(rng, count as u32, has_leader)
     }
 
@@ -509,91 +483,3 @@ impl ProducerCore {
 
 /// How often queue lengths are looked at for the adaptive partitioner.
 const LOADS_PERIOD: core::time::Duration = core::time::Duration::from_millis(5);
-
-impl Waiters {
-    pub(super) fn new() -> Self {
-        Self {
-            slots: Vec::new(),
-            vacant: Vec::new(),
-            by_deadline: VecDeque::new(),
-            admitted: 0,
-            open: true,
-        }
-    }
-
-    /// A new waiter, whose state is still to be set. Deadlines never decrease, since `max.block.ms` is one setting and
-    /// the core's clock runs forward.
-    fn add(&mut self, deadline: Instant) -> Waiter {
-        let slot = self.vacant.pop().unwrap_or_else(|| {
-            self.slots.push(Slot {
-                generation: 0,
-                state: State::Vacant,
-            });
-            self.slots.len() as u32 - 1
-        });
-        let waiter = Waiter::new(slot, self.slots[slot as usize].generation);
-        self.by_deadline.push_back((deadline, waiter));
-        waiter
-    }
-
-    /// The state of a waiter that has not ended.
-    fn get(&self, waiter: Waiter) -> Option<State> {
-        self.slots
-            .get(waiter.slot())
-            .filter(|s| s.generation == waiter.generation())
-            .map(|s| s.state)
-    }
-
-    fn remove(&mut self, waiter: Waiter) {
-        if self.get(waiter).is_some() {
-            let slot = &mut self.slots[waiter.slot()];
-            slot.generation = slot.generation.wrapping_add(1);
-            slot.state = State::Vacant;
-            self.vacant.push(waiter.slot() as u32);
-        }
-        let alive = self.slots.len() - self.vacant.len();
-        if self.by_deadline.len() > 2 * alive + 64 {
-            let Self {
-                slots, by_deadline, ..
-            } = self;
-            by_deadline.retain(|(_, w)| slots[w.slot()].generation == w.generation());
-        }
-    }
-
-    fn expired(&mut self, now: Instant) -> Option<Waiter> {
-        let waits = |state| matches!(state, State::Topic { .. } | State::Memory);
-        while let Some(&(deadline, waiter)) = self.by_deadline.front() {
-            let waiting = self.get(waiter).is_some_and(waits);
-            if waiting && deadline > now {
-                return None;
-            }
-            self.by_deadline.pop_front();
-            if waiting {
-                return Some(waiter);
-            }
-        }
-        None
-    }
-
-    fn next_deadline(&mut self) -> Option<Instant> {
-        let waits = |state| matches!(state, State::Topic { .. } | State::Memory);
-        while let Some(&(_, waiter)) = self.by_deadline.front() {
-            if self.get(waiter).is_some_and(waits) {
-                break;
-            }
-            self.by_deadline.pop_front();
-        }
-        self.by_deadline.front().map(|e| e.0)
-    }
-
-    fn of_topic(&self, topic: Topic) -> Vec<Waiter> {
-        let waits =
-            |w: &Waiter| matches!(self.get(*w), Some(State::Topic { topic: t, .. }) if t == topic);
-        self.by_deadline.iter().map(|e| e.1).filter(waits).collect()
-    }
-
-    fn all(&self) -> Vec<Waiter> {
-        let waits = |w: &Waiter| matches!(self.get(*w), Some(State::Topic { .. } | State::Memory));
-        self.by_deadline.iter().map(|e| e.1).filter(waits).collect()
-    }
-}

@@ -1,32 +1,18 @@
 //! What became of what was sent: answers to Produce, lost links, retries, and the outcomes of batches.
 
 use alloc::{boxed::Box, vec::Vec};
-use core::ops::Range;
 
-use super::{ProducerCore, ProducerId, acks_answered, backoff, verdict::judge};
+use super::{ProducerCore, ProducerId, acks_answered, attempt::Ended, backoff, verdict::judge};
 use crate::{
     connection::{Connection, InFlight, ProduceItem, Request},
     error::{Cause, DeliveryError, Disconnect},
     event::Warning,
-    idempotence::{Attempt, Fate, Identity, Resolution},
+    idempotence::{Attempt, Fate, Identity, Resolution, Stranded},
     log::debug,
     outcome::Outcome,
     time::Instant,
     wire::{ErrorCode, PartitionProduceResponse, ProduceResponse, TopicKey},
 };
-
-/// How an attempt ended, and what the outcome of its batch would say.
-pub(super) struct Ended {
-    pub(super) attempt: Attempt,
-    pub(super) offset: Option<i64>,
-    pub(super) append_time: Option<i64>,
-    /// What failed, if something did.
-    pub(super) cause: Option<Cause>,
-    /// The producer id is of no use any more.
-    pub(super) new_producer_id: bool,
-    /// Another attempt might have helped, but `retries` are used up.
-    pub(super) exhausted: bool,
-}
 
 impl ProducerCore {
     /// Takes the answer to a Produce request.
@@ -89,8 +75,13 @@ impl ProducerCore {
         if verdict.stale_metadata {
             self.cluster.want(item.topic);
         }
+        if verdict.too_large {
+            self.learn_size(item);
+        }
+        let splits = verdict.too_large && self.may_split(now, item.batch);
         let attempt = match code {
             ErrorCode::UNKNOWN_PRODUCER_ID => self.forgotten(item, answer.log_start_offset),
+            _ if splits => Attempt::Refused { retry: true },
             _ => verdict.attempt,
         };
         let message: Option<Box<str>> = answer.error_message.map(Into::into);
@@ -111,6 +102,7 @@ impl ProducerCore {
             cause: (!written).then_some(Cause::Broker { code, message }),
             new_producer_id: verdict.new_producer_id,
             exhausted: false,
+            splits,
         };
         self.attempt_ended(now, item, ended);
     }
@@ -127,41 +119,11 @@ impl ProducerCore {
         }
     }
 
-    /// The broker named the records that it refuses (KIP-467): the others of the batch may be sent again.
-    fn records_refused(
-        &mut self,
-        now: Instant,
-        item: ProduceItem,
-        answer: &PartitionProduceResponse<'_>,
-        message: Option<Box<str>>,
-    ) {
-        let code = answer.error_code;
-        let ended = Ended {
-            attempt: Attempt::Refused { retry: false },
-            cause: Some(Cause::Broker {
-                code,
-                message: message.clone(),
-            }),
-            ..Ended::written()
-        };
-        let Some(resolution) = self.resolve(item, &ended) else {
-            return;
-        };
-        if resolution.fate == Fate::NotWritten && !self.accumulator.batch(item.batch).uncertain {
-            let count = self.accumulator.batch(item.batch).body.count();
-            let ranges = refused_ranges(answer, count, message.as_deref());
-            self.complete_ranges(item.batch, ranges);
-        } else {
-            self.follow(now, item, &ended, resolution.fate);
-        }
-        self.after_resolution(now, item.partition, &ended, resolution.fault);
-    }
-
     /// Takes the end of an attempt to send a batch.
     pub(super) fn attempt_ended(&mut self, now: Instant, item: ProduceItem, mut ended: Ended) {
         let batch = self.accumulator.batch(item.batch);
         let idempotent = !self.is_unordered();
-        if batch.attempts > self.config.retries() {
+        if batch.attempts > self.config.retries() && !ended.splits {
             // Under idempotence asking again is what tells; the deadline bounds it (H031).
             match &mut ended.attempt {
                 Attempt::Uncertain { .. } if idempotent => {}
@@ -178,12 +140,13 @@ impl ProducerCore {
         self.after_resolution(now, item.partition, &ended, resolution.fault);
     }
 
-    fn resolve(&mut self, item: ProduceItem, ended: &Ended) -> Option<Resolution> {
+    pub(super) fn resolve(&mut self, item: ProduceItem, ended: &Ended) -> Option<Resolution> {
         let batch = self.accumulator.batch_mut(item.batch);
         batch.on_the_wire = false;
         batch.uncertain |= matches!(ended.attempt, Attempt::Uncertain { .. });
         match ended.attempt {
             Attempt::Untouched => batch.attempts -= 1,
+            _ if ended.splits => batch.attempts -= 1,
             Attempt::Forgotten => batch.uncertain = false,
             _ => {}
         }
@@ -207,7 +170,7 @@ impl ProducerCore {
     }
 
     /// Does what the batch's fate asks for.
-    fn follow(&mut self, now: Instant, item: ProduceItem, ended: &Ended, fate: Fate) {
+    pub(super) fn follow(&mut self, now: Instant, item: ProduceItem, ended: &Ended, fate: Fate) {
         match fate {
             Fate::Written => {
                 let outcome = Outcome::Written {
@@ -219,6 +182,7 @@ impl ProducerCore {
             Fate::NotWritten => self.complete(item.batch, self.failed(item.batch, ended.error())),
             Fate::MaybeWritten => self.complete(item.batch, Outcome::MaybeWritten(ended.error())),
             Fate::GivenUp => self.release(item.batch),
+            Fate::Retry | Fate::Requeue if ended.splits => self.split(now, item, fate),
             Fate::Retry | Fate::Requeue => {
                 let is_head = self.partitions[item.partition as usize]
                     .sequences
@@ -236,7 +200,7 @@ impl ProducerCore {
     }
 
     /// Mends what a resolution broke, and sends what it made sendable.
-    fn after_resolution(
+    pub(super) fn after_resolution(
         &mut self,
         now: Instant,
         partition: u32,
@@ -246,7 +210,32 @@ impl ProducerCore {
         if let Some(broken) = fault {
             self.mend(now, partition, broken, ended.new_producer_id);
         }
+        self.end_stranded(now, partition);
         self.refresh(partition);
+    }
+
+    /// Ends what can't be sent again in order after what became of other batches.
+    fn end_stranded(&mut self, now: Instant, partition: u32) {
+        let at = &mut self.partitions[partition as usize];
+        let Stranded { batches, fault } = at.sequences.strand();
+        if batches.is_empty() {
+            return;
+        }
+        if !at.sequences.is_broken() {
+            let warning = Warning::SequenceGap {
+                topic: at.topic,
+                partition: at.index,
+            };
+            self.warn(warning);
+        }
+        for batch in batches {
+            let last = self.accumulator.batch(batch).last.clone();
+            let error = Ended::without_answer(last.unwrap_or(Cause::Busy), false).error();
+            self.complete(batch, self.failed(batch, error));
+        }
+        if let Some(broken) = fault {
+            self.mend(now, partition, broken, false);
+        }
     }
 
     /// The sequence of a partition under `broken` can't go on: a new epoch begins, once for all that fail under the old
@@ -276,7 +265,7 @@ impl ProducerCore {
         }
     }
 
-    fn back_off(&mut self, now: Instant, item: ProduceItem) {
+    pub(super) fn back_off(&mut self, now: Instant, item: ProduceItem) {
         let attempts = self.accumulator.batch(item.batch).attempts;
         let wait = backoff(&self.config, &mut self.rng, attempts.saturating_sub(1));
         let at = now + wait;
@@ -323,6 +312,7 @@ impl ProducerCore {
         if let Some(broken) = resolution.fault {
             self.mend(self.clock, partition, broken, false);
         }
+        self.end_stranded(self.clock, partition);
         self.refresh(partition);
     }
 
@@ -428,95 +418,4 @@ impl ProducerCore {
     fn is_unordered(&self) -> bool {
         matches!(self.producer_id, ProducerId::Off)
     }
-}
-
-impl Ended {
-    fn written() -> Self {
-        Self {
-            attempt: Attempt::Written,
-            offset: None,
-            append_time: None,
-            cause: None,
-            new_producer_id: false,
-            exhausted: false,
-        }
-    }
-
-    fn untouched() -> Self {
-        Self {
-            attempt: Attempt::Untouched,
-            ..Self::written()
-        }
-    }
-
-    fn without_answer(cause: Cause, retry: bool) -> Self {
-        Self {
-            attempt: Attempt::Uncertain { retry },
-            cause: Some(cause),
-            ..Self::written()
-        }
-    }
-
-    /// What the outcome of a batch says that failed for good.
-    fn error(&self) -> DeliveryError {
-        match self.cause.clone().unwrap_or(Cause::Busy) {
-            last if self.exhausted => DeliveryError::RetriesExhausted { last },
-            Cause::Broker { code, message } => DeliveryError::Broker { code, message },
-            Cause::Unreachable { why, .. } => DeliveryError::Disconnected(why),
-            last => DeliveryError::RetriesExhausted { last },
-        }
-    }
-}
-
-/// The batch's records in ranges: those that were named, each with its message, and the others between them.
-fn refused_ranges(
-    answer: &PartitionProduceResponse<'_>,
-    count: u32,
-    message: Option<&str>,
-) -> Vec<(Range<u32>, Outcome)> {
-    let code = answer.error_code;
-    let mut culprits: Vec<(u32, Option<&str>)> = answer
-        .record_errors
-        .iter()
-        .filter_map(|e| Some((u32::try_from(e.batch_index).ok()?, e.message)))
-        .filter(|(index, _)| *index < count)
-        .collect();
-    culprits.sort_by_key(|c| c.0);
-    culprits.dedup_by_key(|c| c.0);
-    if culprits.is_empty() {
-        let error = DeliveryError::Broker {
-            code,
-            message: message.map(Into::into),
-        };
-        return [(0..count, Outcome::NotWritten(error))].into();
-    }
-    // With one culprit the batch's own code is its reason; among several, each is an invalid record.
-    let own = if culprits.len() == 1 && count == 1 {
-        code
-    } else {
-        ErrorCode::INVALID_RECORD
-    };
-    let mut ranges = Vec::new();
-    let mut next = 0;
-    for (index, own_message) in culprits {
-        if next < index {
-            ranges.push((
-                next..index,
-                Outcome::NotWritten(DeliveryError::BatchMate { code }),
-            ));
-        }
-        let message = own_message.or(message).map(Into::into);
-        ranges.push((
-            index..index + 1,
-            Outcome::NotWritten(DeliveryError::Broker { code: own, message }),
-        ));
-        next = index + 1;
-    }
-    if next < count {
-        ranges.push((
-            next..count,
-            Outcome::NotWritten(DeliveryError::BatchMate { code }),
-        ));
-    }
-    ranges
 }

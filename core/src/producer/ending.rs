@@ -135,6 +135,16 @@ impl ProducerCore {
         self.end_flushes();
     }
 
+    /// A batch of `order` goes on in so many pieces: flushes that wait for it wait for all of them (H052).
+    pub(super) fn await_pieces(&mut self, order: u64, partition: u32, pieces: usize) {
+        let at = &self.partitions[partition as usize];
+        for flush in &mut self.flushes {
+            if order < flush.before && flush.scope.covers(at.topic, at.index) {
+                flush.left += pieces - 1;
+            }
+        }
+    }
+
     fn end_flushes(&mut self) {
         let Self {
             flushes, events, ..

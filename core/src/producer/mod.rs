@@ -3,19 +3,23 @@
 //! Its methods stand in files by what they are about; each of them sees the whole.
 
 mod admission;
+mod attempt;
 mod delivery;
 mod ending;
 mod links;
 mod refresh;
+mod refusal;
 mod sending;
+mod splitting;
 mod timers;
 mod verdict;
+mod waiters;
 
 use alloc::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     vec::Vec,
 };
-use core::time::Duration;
+use core::{ops::Range, time::Duration};
 
 use crate::{
     accumulator::Accumulator,
@@ -23,7 +27,7 @@ use crate::{
     config::{Acks, Config},
     error::{Cause, Fatal},
     event::{Command, Event, Warning},
-    id::{FlushId, Topic},
+    id::{BatchId, FlushId, Topic},
     idempotence::{Identity, Leadership, Pipelining, Sequences},
     memory::Memory,
     metrics::Metrics,
@@ -34,7 +38,7 @@ use crate::{
     rng::Rng,
     time::Instant,
 };
-use admission::Waiters;
+use waiters::Waiters;
 
 pub use timers::TimeoutReason;
 
@@ -111,6 +115,8 @@ struct TopicPartitions {
     partitions: Vec<u32>,
     sticky: Sticky,
     loads_taken: Option<Instant>,
+    /// A batch of this size was too large for a broker.
+    too_large: usize,
     /// [`Event::TopicReady`] was given.
     announced: bool,
 }
@@ -200,8 +206,15 @@ impl ProducerCore {
     #[must_use]
     pub fn new(config: Config, seed: [u8; 32], now: Instant) -> Self {
         let largest_batch = config.batch_size().min(config.max_request_size());
+        let growth = match config.batch_size() {
+            0 => 0,
+            _ => config
+                .batch_growth_max_bytes()
+                .min(config.max_request_size()),
+        };
         let accumulator = Accumulator::new(
             largest_batch,
+            growth,
             config.chunk_size(),
             config.linger(),
             config.delivery_timeout(),
@@ -250,19 +263,18 @@ impl ProducerCore {
     /// The next event, until there is none. Polling the last completion of a batch refunds its memory.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<Event> {
-        let Some(event) = self.events.pop_front() else {
+        let Some(mut event) = self.events.pop_front() else {
             // What verbs and the drain itself asked for is pursued now, lest the new deadline forget it.
             self.settle();
             return None;
         };
-        match &event {
+        match &mut event {
             Event::Completed {
-                batch, last: true, ..
-            } => {
-                let slot = batch.slot() as u32;
-                self.accumulator.batch_mut(slot).told = true;
-                self.release(slot);
-            }
+                batch,
+                records,
+                last,
+                ..
+            } => self.tell(batch, records, last),
             Event::Admitted(waiter) | Event::WaitFailed(waiter, _) => self.told(*waiter),
             Event::Warning(_) => self.warnings -= 1,
             _ => {}
@@ -357,7 +369,7 @@ impl ProducerCore {
     /// Gives the ranges of a batch, which cover it without gaps, their outcomes.
     fn complete_ranges<I>(&mut self, slot: u32, ranges: I)
     where
-        I: IntoIterator<Item = (core::ops::Range<u32>, Outcome)>,
+        I: IntoIterator<Item = (Range<u32>, Outcome)>,
     {
         let batch = self.accumulator.batch(slot);
         let (id, count, order, partition) = (
@@ -374,6 +386,7 @@ impl ProducerCore {
                 Outcome::MaybeWritten(_) => self.metrics.records_maybe_written += n,
             }
             let last = records.end == count;
+            // Of the piece, if it is one, until it is told.
             self.events.push_back(Event::Completed {
                 batch: id,
                 records,
@@ -386,16 +399,36 @@ impl ProducerCore {
         self.is_due_now();
     }
 
-    /// Gives back an ended batch's memory, once nobody needs it.
+    /// Puts the end of a batch, or of some of its records, as the application knows it: in terms of the batch that their
+    /// tickets name.
+    fn tell(&mut self, batch: &mut BatchId, records: &mut Range<u32>, last: &mut bool) {
+        let slot = batch.slot() as u32;
+        let told = self.accumulator.tell(slot, *last);
+        if *last {
+            self.release(slot);
+        }
+        let root = told.batch.slot() as u32;
+        if told.last && root != slot {
+            self.release(root);
+        }
+        *records = records.start + told.first..records.end + told.first;
+        (*batch, *last) = (told.batch, told.last);
+    }
+
+    /// Gives back an ended batch's memory once it is told and its bytes are in nobody's hands (H039), and its slot once
+    /// no answer to it can come any more.
     fn release(&mut self, slot: u32) {
         let batch = self.accumulator.batch(slot);
-        let held = self.partitions[batch.partition as usize]
-            .sequences
-            .holds(slot);
-        if !batch.told || batch.on_the_wire || held {
+        if !batch.told || batch.on_the_wire {
             return;
         }
-        let bytes = self.accumulator.release(slot);
+        let awaits_answer = self.partitions[batch.partition as usize]
+            .sequences
+            .holds(slot);
+        let bytes = self.accumulator.reclaim(slot);
+        if !awaits_answer {
+            self.accumulator.vacate(slot);
+        }
         self.memory.give(bytes);
         self.admit();
     }

@@ -60,6 +60,25 @@ impl ProducerCore {
         }
     }
 
+    /// How large a batch of the partition may grow if its way is blocked: whatever the driver did, none that is fresh
+    /// could go now. 0 if the way is free.
+    pub(super) fn growth(&self, slot: u32) -> usize {
+        let partition = &self.partitions[slot as usize];
+        let next = partition
+            .sequences
+            .next(self.producer_id.held(), self.leadership(partition));
+        let is_free = partition.retry_at.is_none()
+            && next == Next::Fresh
+            && partition.peer.is_some_and(|peer| {
+                let link = self.peers[peer as usize].link();
+                link.is_some_and(|link| link.is_free(self.clock)) && self.may_produce(peer)
+            });
+        match is_free {
+            true => 0,
+            false => self.topics[partition.topic.index()].too_large - 1,
+        }
+    }
+
     /// The peer's ring has something to send; what has nothing any more leaves it.
     pub(super) fn has_batches(&mut self, peer: u32) -> bool {
         while let Some(&slot) = self.rings[peer as usize].front() {
@@ -135,7 +154,8 @@ impl ProducerCore {
         let batch = match next {
             Next::Retry(batch) => {
                 partition.sequences.resend(batch);
-                self.metrics.batches_retried += 1;
+                let before = self.accumulator.batch(batch).attempts;
+                self.metrics.batches_retried += u64::from(before > 0);
                 batch
             }
             _ => {

@@ -8,6 +8,8 @@ pub(super) struct Verdict {
     pub(super) attempt: Attempt,
     /// The leader or the topic may be another one than we know.
     pub(super) stale_metadata: bool,
+    /// The batch may be taken in smaller pieces.
+    pub(super) too_large: bool,
     /// The producer id is of no use any more; a bump of its epoch would not help.
     pub(super) new_producer_id: bool,
 }
@@ -17,6 +19,10 @@ pub(super) fn judge(code: ErrorCode, acks: Acks) -> Verdict {
     Verdict {
         attempt: attempt(code, acks),
         stale_metadata: is_of_stale_metadata(code),
+        too_large: matches!(
+            code,
+            ErrorCode::MESSAGE_TOO_LARGE | ErrorCode::RECORD_LIST_TOO_LARGE
+        ),
         new_producer_id: is_of_a_lost_producer_id(code),
     }
 }

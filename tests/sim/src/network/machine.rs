@@ -58,6 +58,10 @@ pub(crate) struct Machine {
     pub(crate) loses_requests: bool,
     /// Bytes that the broker writes are lost from now on.
     pub(crate) loses_answers: bool,
+    /// What a longer way adds to the latency for a while.
+    pub(crate) detour: Duration,
+    /// The path is narrow for a while: the bytes of a send buffer, and bytes per second.
+    pub(crate) squeeze: Option<(usize, usize)>,
     /// The broker's process stands still: what arrives waits.
     pub(crate) is_paused: bool,
     /// What the broker adds to the time of each answer.
@@ -89,6 +93,8 @@ impl Machine {
             bandwidth: None,
             send_buffer: 128 << 10,
             loses_requests: false,
+            detour: Duration::ZERO,
+            squeeze: None,
             loses_answers: false,
             is_paused: false,
             slowness: Duration::ZERO,
@@ -98,9 +104,19 @@ impl Machine {
         }
     }
 
+    /// How long a byte is on its way now.
+    pub(crate) fn one_way(&self) -> Duration {
+        self.latency + self.detour
+    }
+
+    /// How many bytes a producer's socket takes now.
+    pub(crate) fn room(&self) -> usize {
+        self.squeeze.map_or(self.send_buffer, |(buffer, _)| buffer)
+    }
+
     /// How long so many bytes are on the line.
     pub(crate) fn time_for(&self, bytes: usize) -> Duration {
-        let Some(bandwidth) = self.bandwidth else {
+        let Some(bandwidth) = self.squeeze.map(|(_, rate)| rate).or(self.bandwidth) else {
             return Duration::ZERO;
         };
         Duration::from_nanos((bytes as u64).saturating_mul(1_000_000_000) / bandwidth.max(1) as u64)
@@ -110,7 +126,8 @@ impl Machine {
     pub(crate) fn heal(&mut self) {
         self.dialling = Dialling::Accepted;
         (self.loses_requests, self.loses_answers, self.is_paused) = (false, false, false);
-        (self.drip, self.cut, self.slowness) = (None, None, Duration::ZERO);
+        (self.drip, self.cut, self.squeeze) = (None, None, None);
+        (self.slowness, self.detour) = (Duration::ZERO, Duration::ZERO);
         self.tampers.clear();
     }
 }

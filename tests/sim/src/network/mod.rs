@@ -111,13 +111,6 @@ impl Network {
         let entry = self.agenda.first_entry()?;
         (entry.key().0 <= self.now).then(|| entry.remove())
     }
-
-    /// Nothing is on its way on any wire.
-    pub(crate) fn is_quiet(&self) -> bool {
-        self.agenda
-            .values()
-            .all(|arrival| matches!(arrival, Arrival::Alarm { .. } | Arrival::Plan { .. }))
-    }
 }
 
 /// Names and machines.

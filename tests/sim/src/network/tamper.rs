@@ -55,6 +55,10 @@ impl Tamper {
     /// The bytes that are sent in place of `frame`.
     pub(crate) fn apply(self, frame: &Bytes, chance: &mut Chance) -> Bytes {
         let mut bytes = BytesMut::from(&frame[..]);
+        if frame.len() <= HEADER {
+            // Noise already.
+            return frame.clone();
+        }
         match self {
             Tamper::Cut | Tamper::Stop => bytes.truncate(chance.below(frame.len())),
             Tamper::Flip => {

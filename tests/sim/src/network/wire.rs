@@ -54,11 +54,6 @@ impl Wire {
     pub(crate) fn is_open(&self) -> bool {
         self.end.is_none() && !self.left
     }
-
-    /// Both ends can speak: the dial is over, and none is gone.
-    pub(crate) fn is_up(&self) -> bool {
-        self.is_open() && !self.hung_up && self.dial.is_none()
-    }
 }
 
 /// The producer's end.
@@ -68,7 +63,7 @@ impl Network {
         self.serials += 1;
         let serial = self.serials;
         let machine = self.machines.get(&address);
-        let round_trip = machine.map_or(Duration::from_millis(1), |m| 2 * m.latency);
+        let round_trip = machine.map_or(Duration::from_millis(1), |m| 2 * m.one_way());
         self.wires.insert(serial, Wire::new(address, port, dial));
         if machine.is_none_or(|machine| machine.dialling != Dialling::Lost) {
             self.schedule(self.now + round_trip, Arrival::Dialled { wire: serial });
@@ -93,7 +88,7 @@ impl Network {
             .machines
             .get_mut(&wire.address)
             .expect("its machine is there");
-        let room = machine.send_buffer.saturating_sub(wire.buffered);
+        let room = machine.room().saturating_sub(wire.buffered);
         if room == 0 {
             wire.writer = Some(cx.waker().clone());
             return Poll::Pending;
@@ -106,7 +101,7 @@ impl Network {
             bytes.truncate(whole * permille / 1000);
         }
         let written = bytes.len();
-        let latency = machine.latency + self.chance.duration(Duration::ZERO..machine.jitter);
+        let latency = machine.one_way() + self.chance.duration(Duration::ZERO..machine.jitter);
         wire.busy_to = wire.busy_to.max(now + latency) + machine.time_for(written);
         wire.buffered += written;
         wire.unanswered.extend(wire.requests.pass(&bytes));
@@ -187,7 +182,7 @@ impl Network {
         let latency = self
             .machines
             .get(&wire.address)
-            .map_or(Duration::ZERO, |m| m.latency);
+            .map_or(Duration::ZERO, |m| m.one_way());
         if !wire.deaf {
             let at = wire.busy_to.max(self.now + latency);
             self.schedule(at, Arrival::Hangup { wire: serial });
@@ -299,7 +294,7 @@ impl Network {
         let bytes = tamper.map_or_else(|| frame.clone(), |t| t.apply(&frame, &mut self.chance));
         let (size, pause) = machine.drip.unwrap_or((usize::MAX, Duration::ZERO));
         let jitter = self.chance.duration(Duration::ZERO..machine.jitter);
-        let mut at = wire.busy_from.max(self.now + machine.latency + jitter);
+        let mut at = wire.busy_from.max(self.now + machine.one_way() + jitter);
         let mut rest = bytes;
         let mut pieces = Vec::new();
         while !rest.is_empty() {
@@ -340,7 +335,7 @@ impl Network {
         let latency = self
             .machines
             .get(&wire.address)
-            .map_or(Duration::ZERO, |m| m.latency);
+            .map_or(Duration::ZERO, |m| m.one_way());
         if !wire.mute {
             let at = wire.busy_from.max(self.now + latency);
             self.schedule(

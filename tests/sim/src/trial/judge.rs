@@ -94,9 +94,10 @@ impl Trial {
         }
         let mut numbers_once = numbers.clone();
         if !self.plan.is_idempotent {
-            // A retry may write a batch twice; its first copy counts.
+            // A retry may write a batch twice; its first copy counts. What was given up may come late, from a
+            // connection that is gone.
             let mut seen = BTreeSet::new();
-            numbers_once.retain(|&n| seen.insert(n));
+            numbers_once.retain(|&n| ledger.entries[n].fate.is_known() && seen.insert(n));
         }
         if let Some((before, after)) = ledger.out_of_order(&numbers_once) {
             let rule = if before == after { "I2" } else { "I3" };

@@ -73,6 +73,16 @@ pub(crate) struct Flush {
     pub(crate) covered: Vec<usize>,
 }
 
+impl Fate {
+    /// The application was told whether the record is written.
+    pub(crate) fn is_known(&self) -> bool {
+        matches!(
+            self,
+            Fate::Written(_) | Fate::NotWritten(_) | Fate::Refused(_) | Fate::Unsent
+        )
+    }
+}
+
 impl Ledger {
     /// Notes a record that is about to be handed in.
     pub(crate) fn ask(&mut self, letter: Letter, actor: usize, now: Duration) -> usize {
@@ -185,12 +195,14 @@ impl Ledger {
             Err(error @ Undelivered::MaybeWritten(_)) => Fate::MaybeWritten(error),
         };
         // A callback may be called before the send that takes it returns.
-        let started = entry.accepted.unwrap_or(entry.asked);
-        if entry.accepted.is_some() {
-            self.open -= 1;
-        }
-        if self.is_late(started + self.limits.delivery, now) {
-            self.accuse("I6", format!("record {n} took {:?}", now - started));
+        let deadline = match entry.accepted {
+            Some(accepted) => accepted + self.limits.delivery,
+            None => entry.asked + self.limits.block + self.limits.delivery,
+        };
+        let asked = entry.asked;
+        self.open -= usize::from(entry.accepted.is_some());
+        if self.is_late(deadline, now) {
+            self.accuse("I6", format!("record {n} took {:?}", now - asked));
         }
     }
 
@@ -244,6 +256,14 @@ impl Ledger {
             }
         }
         None
+    }
+
+    /// The host stands still from now on.
+    pub(crate) fn freeze(&mut self, now: Duration, until: Duration) {
+        match self.frozen.last_mut().filter(|window| window.1 >= now) {
+            Some(window) => window.1 = until,
+            None => self.frozen.push((now, until)),
+        }
     }
 
     pub(crate) fn accuse(&mut self, rule: &'static str, what: String) {

@@ -142,8 +142,8 @@ impl Trial {
                 ..
             } = line.fact
             {
-                let window = (line.at, self.world.frozen_until());
-                self.application.ledger.borrow_mut().frozen.push(window);
+                let until = self.world.frozen_until();
+                self.application.ledger.borrow_mut().freeze(line.at, until);
             }
             let (ledger, plan) = (&self.application.ledger, &self.plan);
             let excuse = |topic: &str| ledger.borrow().has_unknown(plan, topic);

@@ -130,7 +130,7 @@ impl Plan {
                 _ => Acks::None,
             },
             is_idempotent,
-            keeps_order: is_idempotent || in_flight == 1,
+            keeps_order: is_idempotent || (in_flight == 1 && acks != "0"),
             resends,
             delivery_timeout: delivery,
             max_block,

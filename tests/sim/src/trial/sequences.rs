@@ -23,7 +23,7 @@ impl Watch {
         let Fact::Produced(batch) = fact else {
             return Ok(());
         };
-        if batch.producer_id < 0 || batch.base_sequence < 0 {
+        if batch.producer_id < 0 || batch.base_sequence < 0 || batch.topic.is_empty() {
             return Ok(());
         }
         let place = (

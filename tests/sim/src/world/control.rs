@@ -52,6 +52,16 @@ impl World {
         self.on_machine(broker, |machine| machine.send_buffer = bytes.max(1));
     }
 
+    /// Makes the way of a byte longer for a while.
+    pub fn set_detour(&mut self, broker: i32, longer: Duration) {
+        self.on_machine(broker, |machine| machine.detour = longer);
+    }
+
+    /// Makes the path narrow for a while: the bytes that a producer's socket takes, and bytes per second.
+    pub fn squeeze(&mut self, broker: i32, path: Option<(usize, usize)>) {
+        self.on_machine(broker, |machine| machine.squeeze = path);
+    }
+
     /// Sets what becomes of dials.
     pub fn set_dialling(&mut self, broker: i32, dialling: Dialling) {
         self.on_machine(broker, |machine| machine.dialling = dialling);
@@ -129,7 +139,7 @@ impl World {
     /// Stops every application and producer for a while, as a paused virtual machine does: time goes on, and what
     /// arrives waits.
     pub fn freeze(&mut self, time: Duration) {
-        self.frozen_until = self.now() + time;
+        self.frozen_until = self.frozen_until.max(self.now() + time);
         self.after(time, |_| ());
     }
 

@@ -269,11 +269,6 @@ impl World {
     pub(crate) fn drivers_are_over(&self) -> bool {
         self.drivers.iter().all(|&task| self.executor.is_over(task))
     }
-
-    /// Polls since the clock moved last.
-    pub(crate) fn polls(&self) -> usize {
-        self.polls
-    }
 }
 
 /// What happened.
@@ -409,7 +404,7 @@ impl World {
                     .schedule(due, Arrival::AnswerIsDue { wire, frame });
             }
             Answer::Disconnect => self.hang_up(wire),
-            Answer::Silence => {}
+            Answer::Silence | Answer::Waits => {}
         }
     }
 

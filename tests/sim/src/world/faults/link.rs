@@ -22,22 +22,15 @@ impl World {
             FaultKind::LoseAnswers => self.loses(broker, false, true),
             FaultKind::HalfOpen => self.loses(broker, true, true),
             FaultKind::SlowWrites => {
-                let (buffer, rate) = (self.chance.within(1..500), self.chance.within(200..20_000));
-                self.set_send_buffer(broker, buffer);
-                self.set_bandwidth(broker, Some(rate));
-                self.undo_later(move |world| {
-                    world.set_send_buffer(broker, 128 << 10);
-                    world.set_bandwidth(broker, None);
-                });
+                let path = (self.chance.within(1..500), self.chance.within(200..20_000));
+                self.squeeze(broker, Some(path));
+                self.undo_later(move |world| world.squeeze(broker, None));
             }
             FaultKind::Detour => {
-                let latency = self
-                    .chance
-                    .duration(Duration::from_millis(20)..Duration::from_secs(2));
-                self.set_latency(broker, latency, latency / 4);
-                self.undo_later(move |world| {
-                    world.set_latency(broker, Duration::from_millis(1), Duration::ZERO);
-                });
+                let longest = Duration::from_secs(2);
+                let longer = self.chance.duration(Duration::from_millis(20)..longest);
+                self.set_detour(broker, longer);
+                self.undo_later(move |world| world.set_detour(broker, Duration::ZERO));
             }
             FaultKind::LookupFails => return self.lookups_are(broker, Resolving::Failing),
             FaultKind::LookupSilent => return self.lookups_are(broker, Resolving::Silent),

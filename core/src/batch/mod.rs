@@ -2,6 +2,8 @@
 //!
 //! The layout is Kafka's [record batch](https://kafka.apache.org/documentation/#recordbatch), magic 2.
 
+mod split;
+
 use alloc::vec::Vec;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -41,6 +43,8 @@ pub(crate) struct Body {
     /// The bytes that still fit into the chunks.
     room: usize,
     sealed: Vec<Bytes>,
+    /// It was cut out of another: its bytes are exactly its own, not chunks of the pool.
+    is_piece: bool,
     len: usize,
     count: u32,
     base_timestamp: i64,
@@ -63,9 +67,12 @@ impl Body {
         self.count
     }
 
-    /// How many chunks it holds.
-    pub(crate) fn chunks(&self) -> usize {
-        self.chunks.len() + self.sealed.len()
+    /// How much memory it holds, if chunks are of `chunk_size`.
+    pub(crate) fn held(&self, chunk_size: usize) -> usize {
+        match self.is_piece {
+            true => self.len,
+            false => (self.chunks.len() + self.sealed.len()) * chunk_size,
+        }
     }
 
     /// What `record` would take as the next record of this batch.
@@ -147,9 +154,11 @@ impl Body {
     pub(crate) fn release(&mut self, pool: &mut Pool) {
         self.seal();
         for chunk in self.sealed.drain(..) {
-            pool.give(chunk);
+            if !self.is_piece {
+                pool.give(chunk);
+            }
         }
-        (self.len, self.count) = (0, 0);
+        (self.len, self.count, self.is_piece) = (0, 0, false);
     }
 
     /// Writes length, attributes, time and offset deltas, key, value and headers.
@@ -289,7 +298,7 @@ mod tests {
     use super::*;
     use crate::{crc32c::crc32c_append, id::Topic, record::Header};
 
-    fn record<'a>(
+    pub(super) fn record<'a>(
         timestamp: i64,
         key: Option<&'a [u8]>,
         value: Option<&'a [u8]>,
@@ -305,7 +314,7 @@ mod tests {
         }
     }
 
-    fn append(body: &mut Body, record: &Record<'_>, pool: &mut Pool) {
+    pub(super) fn append(body: &mut Body, record: &Record<'_>, pool: &mut Pool) {
         let measure = body.measure(record);
         for _ in 0..body.chunks_for(measure.total, pool.chunk_size()) {
             body.add_chunk(pool.take().unwrap());
@@ -313,7 +322,7 @@ mod tests {
         body.append(record, measure);
     }
 
-    fn decode(body: &mut Body, stamp: Stamp) -> Vec<kafka_protocol::records::Record> {
+    pub(super) fn decode(body: &mut Body, stamp: Stamp) -> Vec<kafka_protocol::records::Record> {
         body.seal();
         let mut bytes = body.head(stamp).to_vec();
         for chunk in body.records() {
@@ -420,7 +429,10 @@ mod tests {
                     &mut pool,
                 );
             }
-            assert_eq!(body.chunks(), (body.wire_len() - HEAD_LEN).div_ceil(256));
+            assert_eq!(
+                body.held(256),
+                (body.wire_len() - HEAD_LEN).next_multiple_of(256)
+            );
             let read = decode(&mut body, Stamp::NONE);
             assert!(
                 read.iter()
@@ -440,7 +452,7 @@ mod tests {
         );
         body.release(&mut pool);
         assert_eq!(
-            (body.chunks(), body.count(), body.wire_len()),
+            (body.held(256), body.count(), body.wire_len()),
             (0, 0, HEAD_LEN)
         );
     }

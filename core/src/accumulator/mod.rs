@@ -1,16 +1,18 @@
 //! Open and sealed batches, per partition: what is ready, what lingers, what expires.
 
+mod batch;
+mod growth;
+mod splitting;
+mod timing;
+
 use alloc::{collections::VecDeque, vec::Vec};
 use core::time::Duration;
 
-use crate::{
-    batch::{Body, Measure},
-    error::Cause,
-    id::BatchId,
-    pool::Pool,
-    record::Record,
-    time::Instant,
-};
+use crate::{batch::Measure, id::BatchId, pool::Pool, record::Record, time::Instant};
+pub(crate) use batch::Batch;
+use batch::State;
+use splitting::Origin;
+pub(crate) use splitting::Pieces;
 
 /// All batches, from their first record to the polling of their last outcome.
 ///
@@ -18,6 +20,8 @@ use crate::{
 /// taken (stamped: in flight or waiting to be sent again, outside this part) or ended.
 pub(crate) struct Accumulator {
     batch_size: usize,
+    /// To what a batch whose way is blocked may grow.
+    growth: usize,
     linger: Duration,
     delivery_timeout: Duration,
     pool: Pool,
@@ -34,43 +38,14 @@ pub(crate) struct Accumulator {
     live: usize,
 }
 
-/// One batch and what is known of its delivery.
-pub(crate) struct Batch {
-    generation: u32,
-    state: State,
-    /// The partition's dense index.
-    pub(crate) partition: u32,
-    /// Its place among all batches, by creation.
-    pub(crate) order: u64,
-    pub(crate) body: Body,
-    pub(crate) deadline: Instant,
-    /// How often it was sent.
-    pub(crate) attempts: u32,
-    /// Why the last attempt failed.
-    pub(crate) last: Option<Cause>,
-    /// Some attempt left no answer.
-    pub(crate) uncertain: bool,
-    /// A transmit that holds its bytes is with the driver.
-    pub(crate) on_the_wire: bool,
-    /// The last event about it was polled.
-    pub(crate) told: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Vacant,
-    Open,
-    Sealed,
-    Taken,
-    Ended,
-}
-
 #[derive(Default)]
 struct Queue {
     sealed: VecDeque<u32>,
     open: Option<u32>,
     /// The open batch has lingered, or something else asks for it: it goes as soon as there is a way.
     open_is_ready: bool,
+    /// The way was blocked when the open batch was full: it may grow to this size.
+    grows_to: usize,
     bytes: usize,
 }
 
@@ -82,6 +57,8 @@ pub(crate) struct Plan {
     pub(crate) joins: bool,
     /// Chunks to add first.
     pub(crate) chunks: usize,
+    /// To what the open batch may grow, if it takes it as it is full already.
+    grows_to: usize,
 }
 
 /// Where a record went.
@@ -100,12 +77,14 @@ pub(crate) struct Appended {
 impl Accumulator {
     pub(crate) fn new(
         batch_size: usize,
+        growth: usize,
         chunk_size: usize,
         linger: Duration,
         delivery_timeout: Duration,
     ) -> Self {
         Self {
             batch_size,
+            growth,
             linger,
             delivery_timeout,
             pool: Pool::new(chunk_size),
@@ -127,16 +106,32 @@ impl Accumulator {
     }
 
     /// Says where `record` would go in `partition`, and what that takes.
-    pub(crate) fn plan(&self, partition: u32, record: &Record<'_>) -> Plan {
+    ///
+    /// `largest` is asked once for each batch that is full, if another record comes before it is taken: how large may a
+    /// batch of the partition be, if its way is blocked; 0 if the way is free.
+    pub(crate) fn plan(
+        &self,
+        now: Instant,
+        partition: u32,
+        record: &Record<'_>,
+        largest: impl FnOnce() -> usize,
+    ) -> Plan {
         let chunk_size = self.pool.chunk_size();
-        if let Some(open) = self.queues[partition as usize].open {
-            let body = &self.batches[open as usize].body;
-            let measure = body.measure(record);
-            if body.wire_len() + measure.total <= self.batch_size {
+        let queue = &self.queues[partition as usize];
+        if let Some(open) = queue.open {
+            let batch = &self.batches[open as usize];
+            let measure = batch.body.measure(record);
+            let len = batch.body.wire_len() + measure.total;
+            let grows_to = match len > self.batch_size {
+                true => self.growth_of(queue, batch, now, largest),
+                false => queue.grows_to,
+            };
+            if len <= self.batch_size.max(grows_to) {
                 return Plan {
                     measure,
                     joins: true,
-                    chunks: body.chunks_for(measure.total, chunk_size),
+                    chunks: batch.body.chunks_for(measure.total, chunk_size),
+                    grows_to,
                 };
             }
         }
@@ -145,6 +140,7 @@ impl Accumulator {
             measure,
             joins: false,
             chunks: measure.total.div_ceil(chunk_size),
+            grows_to: 0,
         }
     }
 
@@ -169,6 +165,7 @@ impl Accumulator {
             ..
         } = self;
         let (batch, queue) = (&mut batches[slot as usize], &mut queues[partition as usize]);
+        queue.grows_to = plan.grows_to;
         for _ in 0..plan.chunks {
             batch
                 .body
@@ -179,9 +176,8 @@ impl Accumulator {
         queue.bytes += plan.measure.total;
         let id = BatchId::new(slot, batch.generation);
         let full = batch.body.wire_len() >= self.batch_size;
-        if full {
-            self.seal(partition);
-        }
+        // It stays open until it is taken: should its way be blocked, it may grow.
+        queue.open_is_ready |= full;
         let lingers_until = match self.lingering.back() {
             Some(&(at, newest))
                 if newest == id && index == 0 && !full && !self.is_ready(partition) =>
@@ -233,35 +229,16 @@ impl Accumulator {
         let batch = &mut self.batches[slot as usize];
         debug_assert_eq!(batch.state, State::Taken);
         batch.state = State::Sealed;
-        let (order, partition, len) = (batch.order, batch.partition, batch.body.records_len());
+        let (at, partition, len) = (batch.place(), batch.partition, batch.body.records_len());
         let queue = &mut self.queues[partition as usize];
         let place = queue
             .sealed
             .iter()
-            .position(|&s| self.batches[s as usize].order > order);
+            .position(|&s| self.batches[s as usize].place() > at);
         queue
             .sealed
             .insert(place.unwrap_or(queue.sealed.len()), slot);
         queue.bytes += len;
-    }
-
-    /// The next partition whose open batch has lingered by `now` and was not ready before.
-    pub(crate) fn lingered(&mut self, now: Instant) -> Option<u32> {
-        while let Some(&(at, id)) = self.lingering.front() {
-            let queue_of_open = self
-                .get(id)
-                .filter(|b| b.state == State::Open)
-                .map(|b| b.partition);
-            if at > now && queue_of_open.is_some() {
-                return None;
-            }
-            self.lingering.pop_front();
-            if let Some(partition) = queue_of_open {
-                self.queues[partition as usize].open_is_ready = true;
-                return Some(partition);
-            }
-        }
-        None
     }
 
     /// Makes a partition's open batch ready; whether it was not before.
@@ -270,42 +247,6 @@ impl Accumulator {
         let queue = &mut self.queues[partition as usize];
         queue.open_is_ready |= queue.open.is_some();
         !was_ready && self.is_ready(partition)
-    }
-
-    /// The next batch whose `delivery.timeout.ms` is over. It is still where it was.
-    pub(crate) fn expired(&mut self, now: Instant) -> Option<u32> {
-        while let Some(&(deadline, id)) = self.expiring.front() {
-            let live = self.is_live(id);
-            if deadline > now && live {
-                return None;
-            }
-            self.expiring.pop_front();
-            if live {
-                return Some(id.slot() as u32);
-            }
-        }
-        None
-    }
-
-    /// When the next open batch will have lingered, and when the next batch expires.
-    pub(crate) fn next_timeouts(&mut self) -> (Option<Instant>, Option<Instant>) {
-        while let Some(&(_, id)) = self.lingering.front() {
-            if self.get(id).is_some_and(|b| b.state == State::Open) {
-                break;
-            }
-            self.lingering.pop_front();
-        }
-        while self
-            .expiring
-            .front()
-            .is_some_and(|&(_, id)| !self.is_live(id))
-        {
-            self.expiring.pop_front();
-        }
-        (
-            self.lingering.front().map(|e| e.0),
-            self.expiring.front().map(|e| e.0),
-        )
     }
 
     /// Takes a batch out of everything: its outcome is known. Its memory stays charged until it is released.
@@ -332,12 +273,22 @@ impl Accumulator {
         self.live -= 1;
     }
 
-    /// Gives an ended batch's chunks back to the pool and its slot to the next; returns the bytes that it held.
-    pub(crate) fn release(&mut self, slot: u32) -> usize {
+    /// Takes an ended batch's memory back; returns how much it held.
+    pub(crate) fn reclaim(&mut self, slot: u32) -> usize {
         let batch = &mut self.batches[slot as usize];
         debug_assert_eq!(batch.state, State::Ended);
-        let held = batch.body.chunks() * self.pool.chunk_size();
+        let held = batch.body.held(self.pool.chunk_size());
         batch.body.release(&mut self.pool);
+        held
+    }
+
+    /// Gives an ended batch's slot, which nobody names any more, to the next; not before all of its pieces are told.
+    pub(crate) fn vacate(&mut self, slot: u32) {
+        let batch = &mut self.batches[slot as usize];
+        debug_assert_eq!(batch.state, State::Ended);
+        if batch.untold > 0 {
+            return;
+        }
         batch.state = State::Vacant;
         batch.generation = batch.generation.wrapping_add(1);
         batch.last = None;
@@ -347,7 +298,6 @@ impl Accumulator {
             self.lingering.clear();
             self.expiring.clear();
         }
-        held
     }
 
     /// Frees the chunks in stock.
@@ -387,9 +337,10 @@ impl Accumulator {
         self.batches[slot as usize].state == State::Ended
     }
 
-    /// A batch of the partition takes more records.
-    pub(crate) fn has_open(&self, partition: u32) -> bool {
-        self.queues[partition as usize].open.is_some()
+    /// The partition's last batch has its size, or there is none: what comes next may as well go elsewhere.
+    pub(crate) fn is_at_boundary(&self, partition: u32) -> bool {
+        let open = self.queues[partition as usize].open;
+        open.is_none_or(|slot| self.batches[slot as usize].body.wire_len() >= self.batch_size)
     }
 
     /// The batch was never taken out of its queue, or was put back.
@@ -412,14 +363,12 @@ impl Accumulator {
     fn open(&mut self, now: Instant, partition: u32) -> u32 {
         self.seal(partition);
         self.latest = self.latest.max(now);
-        let slot = self.vacant.pop().unwrap_or_else(|| {
-            self.batches.push(Batch::vacant());
-            self.batches.len() as u32 - 1
-        });
+        let slot = self.vacant_slot();
         let batch = &mut self.batches[slot as usize];
         batch.state = State::Open;
         batch.partition = partition;
         batch.order = self.orders;
+        (batch.origin, batch.untold) = (Origin::whole(slot), 1);
         batch.deadline = self.latest + self.delivery_timeout;
         batch.attempts = 0;
         (batch.uncertain, batch.on_the_wire, batch.told) = (false, false, false);
@@ -429,7 +378,7 @@ impl Accumulator {
         self.expiring.push_back((batch.deadline, id));
         self.compact();
         let queue = &mut self.queues[partition as usize];
-        queue.open = Some(slot);
+        (queue.open, queue.grows_to) = (Some(slot), 0);
         if self.linger.is_zero() {
             queue.open_is_ready = true;
         } else {
@@ -438,26 +387,12 @@ impl Accumulator {
         slot
     }
 
-    /// Drops what is over from the lists of deadlines, once that is most of them: one batch that is stuck at the front
-    /// must not let them grow.
-    fn compact(&mut self) {
-        let most = 2 * self.live + 64;
-        let Self {
-            batches,
-            lingering,
-            expiring,
-            ..
-        } = self;
-        let is = |id: BatchId, alive: fn(State) -> bool| {
-            let batch = &batches[id.slot()];
-            batch.generation == id.generation() && alive(batch.state)
-        };
-        if expiring.len() > most {
-            expiring.retain(|&(_, id)| is(id, State::is_live));
-        }
-        if lingering.len() > most {
-            lingering.retain(|&(_, id)| is(id, |state| state == State::Open));
-        }
+    /// A slot that nobody uses.
+    fn vacant_slot(&mut self) -> u32 {
+        self.vacant.pop().unwrap_or_else(|| {
+            self.batches.push(Batch::vacant());
+            self.batches.len() as u32 - 1
+        })
     }
 
     fn seal(&mut self, partition: u32) {
@@ -470,194 +405,7 @@ impl Accumulator {
             batch.body.seal();
         }
     }
-
-    fn get(&self, id: BatchId) -> Option<&Batch> {
-        self.batches
-            .get(id.slot())
-            .filter(|b| b.generation == id.generation())
-    }
-
-    fn is_live(&self, id: BatchId) -> bool {
-        self.get(id).is_some_and(|b| b.state.is_live())
-    }
-}
-
-impl State {
-    /// The batch has no outcome yet.
-    fn is_live(self) -> bool {
-        !matches!(self, Self::Vacant | Self::Ended)
-    }
-}
-
-impl Batch {
-    fn vacant() -> Self {
-        Self {
-            generation: 0,
-            state: State::Vacant,
-            partition: 0,
-            order: 0,
-            body: Body::default(),
-            deadline: Instant::NEVER,
-            attempts: 0,
-            last: None,
-            uncertain: false,
-            on_the_wire: false,
-            told: false,
-        }
-    }
-
-    pub(crate) fn id(&self, slot: u32) -> BatchId {
-        BatchId::new(slot, self.generation)
-    }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::vec;
-
-    use super::*;
-    use crate::id::Topic;
-
-    const VALUE: [u8; 1000] = [7; 1000];
-
-    fn at(millis: u64) -> Instant {
-        Instant::from_nanos(millis * 1_000_000)
-    }
-
-    fn accumulator(batch_size: usize, linger_ms: u64) -> Accumulator {
-        let mut accumulator = Accumulator::new(
-            batch_size,
-            512,
-            Duration::from_millis(linger_ms),
-            Duration::from_secs(10),
-        );
-        accumulator.grow(3);
-        accumulator
-    }
-
-    fn send(accumulator: &mut Accumulator, now: Instant, partition: u32, len: usize) -> Appended {
-        let record = Record {
-            topic: Topic(0),
-            partition: None,
-            timestamp: 0,
-            key: None,
-            value: Some(&VALUE[..len]),
-            headers: &[],
-        };
-        let plan = accumulator.plan(partition, &record);
-        accumulator.append(now, partition, &record, plan).unwrap()
-    }
-
-    fn release(accumulator: &mut Accumulator, batch: u32) -> usize {
-        accumulator.end(batch);
-        accumulator.release(batch)
-    }
-
-    #[test]
-    fn a_full_batch_is_ready_at_once_and_the_next_record_begins_another() {
-        let mut a = accumulator(1500, 5);
-        assert!(!send(&mut a, at(0), 0, 900).ready);
-        let second = send(&mut a, at(0), 0, 900);
-        assert!(
-            second.ready && second.index == 0,
-            "it did not fit, so the first is complete"
-        );
-        assert!(!send(&mut a, at(0), 0, 10).ready, "ready already");
-        assert_eq!(a.ready_len(0), Some(a.batch(0).body.wire_len()));
-        assert_eq!(a.take(0), Some(0));
-        assert_eq!(a.take(0), None, "the second lingers");
-    }
-
-    #[test]
-    fn a_batch_lingers_and_takes_more_until_it_is_taken() {
-        let mut a = accumulator(16_384, 5);
-        assert_eq!(send(&mut a, at(0), 0, 10).lingers_until, Some(at(5)));
-        assert_eq!(send(&mut a, at(2), 0, 10).lingers_until, None);
-        assert_eq!(send(&mut a, at(3), 1, 10).lingers_until, Some(at(8)));
-        assert_eq!(
-            (a.lingered(at(4)), a.next_timeouts().0),
-            (None, Some(at(5)))
-        );
-        assert_eq!(a.lingered(at(5)), Some(0));
-        assert_eq!(a.lingered(at(5)), None);
-        assert_eq!(send(&mut a, at(6), 0, 10).index, 2, "ready, and still open");
-        let taken = a.take(0).unwrap();
-        assert_eq!(a.batch(taken).body.count(), 3);
-        assert_eq!(send(&mut a, at(6), 0, 10).index, 0);
-    }
-
-    #[test]
-    fn without_linger_every_batch_is_ready_with_its_first_record() {
-        let mut a = accumulator(16_384, 0);
-        assert!(send(&mut a, at(0), 0, 10).ready);
-        assert!(!send(&mut a, at(0), 0, 10).ready);
-        assert_eq!(a.next_timeouts().0, None);
-        assert_eq!(a.take(0).map(|b| a.batch(b).body.count()), Some(2));
-    }
-
-    #[test]
-    fn h058_with_batch_size_0_every_record_has_a_batch() {
-        let mut a = accumulator(0, 5);
-        for _ in 0..3 {
-            assert_eq!(send(&mut a, at(0), 0, 1000).index, 0);
-        }
-        let taken: Vec<u32> = core::iter::from_fn(|| a.take(0)).collect();
-        let counts: Vec<u32> = taken.iter().map(|&b| a.batch(b).body.count()).collect();
-        assert_eq!(counts, [1, 1, 1]);
-    }
-
-    #[test]
-    fn what_is_put_back_stands_where_it_was() {
-        let mut a = accumulator(0, 5);
-        for _ in 0..4 {
-            send(&mut a, at(0), 0, 10);
-        }
-        let taken: Vec<u32> = core::iter::from_fn(|| a.take(0)).collect();
-        for &batch in [taken[2], taken[0], taken[3], taken[1]].iter() {
-            a.put_back(batch);
-        }
-        assert_eq!(core::iter::from_fn(|| a.take(0)).collect::<Vec<_>>(), taken);
-    }
-
-    #[test]
-    fn h037_the_deadline_counts_from_the_first_record() {
-        let mut a = accumulator(16_384, 5);
-        send(&mut a, at(100), 0, 10);
-        send(&mut a, at(104), 0, 10);
-        send(&mut a, at(50), 1, 10); // a clock that lags
-        assert_eq!(a.expired(at(10_099)), None);
-        assert_eq!(a.expired(at(10_100)), Some(0));
-        assert_eq!(a.expired(at(10_100)), Some(1));
-        assert_eq!(a.expired(at(10_100)), None);
-    }
-
-    #[test]
-    fn memory_is_given_back_to_the_byte_and_slots_are_used_again() {
-        let mut a = accumulator(2000, 5);
-        let first = send(&mut a, at(0), 0, 1000);
-        let second = send(&mut a, at(0), 1, 100);
-        let held = vec![a.batch(0).body.chunks(), a.batch(1).body.chunks()];
-        assert_eq!(held, [2, 1]);
-        assert_eq!(release(&mut a, 0), 1024);
-        assert_eq!(release(&mut a, 1), 512);
-        assert!(a.is_empty());
-        assert_eq!(a.next_timeouts(), (None, None));
-        let third = send(&mut a, at(0), 2, 1);
-        assert!(
-            third.batch.slot() < 2 && third.batch != first.batch && third.batch != second.batch
-        );
-    }
-
-    #[test]
-    fn queued_bytes_are_those_that_are_not_taken() {
-        let mut a = accumulator(16_384, 0);
-        let bytes = send(&mut a, at(0), 0, 100).bytes;
-        assert_eq!(a.queued_bytes(0), bytes);
-        let batch = a.take(0).unwrap();
-        assert_eq!(a.queued_bytes(0), 0);
-        a.put_back(batch);
-        assert_eq!(a.queued_bytes(0), bytes);
-        a.end(batch);
-        assert_eq!(a.queued_bytes(0), 0);
-    }
-}
+mod tests;

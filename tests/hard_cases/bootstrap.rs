@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use ottla_core::{Cause, ResolveError, Warning, wire::ErrorCode};
-use ottla_sim::{Api, Fault, Lookup, Model, On, Stage};
+use ottla_sim::{Api, Fault, Lookup, On, Stage};
 
 use crate::common::{SINGLES, arrivals, send_letters, singles};
 
@@ -165,17 +165,10 @@ fn by_seed(port: u16) -> Stage {
 
 /// Puts another cluster in the place of the one that was there, in which somebody else has the producer's id.
 fn another_cluster(stage: &mut Stage, id: i64) {
-    stage.model = Model::new(3, 8);
-    stage.model.create_topic("letters", 1);
+    stage.model.replace_cluster(8);
     stage.model.fence_producer("letters", 0, id, 0);
     stage.model.set_next_producer(id + 1, 0);
-    for broker in 1..=3 {
-        let port = 9090 + broker as u16;
-        stage
-            .model
-            .set_address(broker, &format!("broker-{broker}"), port);
-        stage.cut(broker);
-    }
+    (1..=3).for_each(|broker| stage.cut(broker));
 }
 
 /// Where a broker listens.

@@ -22,3 +22,4 @@ mod splitting;
 mod throttling;
 mod topics;
 mod versions;
+mod views;

@@ -2,8 +2,9 @@
 
 use std::{
     future::{Future, poll_fn},
-    io,
+    io, mem,
     net::TcpStream,
+    process,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -17,7 +18,9 @@ use polling::Event;
 /// One poller and the sockets that it watches.
 #[derive(Debug)]
 pub(crate) struct Poller {
-    system: polling::Poller,
+    system: Arc<polling::Poller>,
+    /// A child after a fork has the parent's poller in common with it: what it takes off would be gone for both.
+    process: u32,
     state: Mutex<State>,
     /// Somebody woke the thread since it last waited.
     woken: AtomicBool,
@@ -46,9 +49,10 @@ pub(crate) struct Registration {
 
 impl Poller {
     pub(crate) fn new() -> io::Result<Arc<Self>> {
-        let system = polling::Poller::new()?;
+        let system = Arc::new(polling::Poller::new()?);
         Ok(Arc::new(Self {
             system,
+            process: process::id(),
             state: Mutex::default(),
             woken: AtomicBool::new(false),
         }))
@@ -103,15 +107,29 @@ impl Poller {
                 .sockets
                 .get_mut(event.key)
                 .and_then(|s| s.as_mut())
-                .map(std::mem::take);
+                .map(mem::take);
             for waker in wakers.into_iter().flatten().flatten() {
                 waker.wake();
             }
         }
     }
 
+    /// This process made it, and is not a fork's child.
+    fn is_ours(&self) -> bool {
+        self.process == process::id()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Poller {
+    fn drop(&mut self) {
+        if !self.is_ours() {
+            // Its end would take the parent's own wake-up and timer off.
+            mem::forget(Arc::clone(&self.system));
+        }
     }
 }
 
@@ -152,7 +170,7 @@ impl Registration {
     pub(crate) fn ready(&self, direction: Direction) -> impl Future<Output = io::Result<()>> {
         let mut asked = false;
         poll_fn(move |cx| {
-            if std::mem::replace(&mut asked, true) {
+            if mem::replace(&mut asked, true) {
                 return Poll::Ready(Ok(()));
             }
             self.watch(cx, direction)
@@ -177,7 +195,9 @@ impl Registration {
 impl Drop for Registration {
     fn drop(&mut self) {
         // The key is free only when the poller has forgotten the socket.
-        let _ = self.poller.system.delete(&self.stream);
+        if self.poller.is_ours() {
+            let _ = self.poller.system.delete(&self.stream);
+        }
         let wakers = self.poller.state().sockets[self.key].take();
         drop(wakers);
     }

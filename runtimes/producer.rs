@@ -159,10 +159,9 @@ impl Producer {
         flushed.await;
     }
 
-    /// Ends records without waiting for their delivery: those that are queued as not written, those that are on their
-    /// way as perhaps written. Their deliveries and callbacks learn [`DeliveryError::Purged`].
-    ///
-    /// The producer goes on: later records are sent as ever.
+    /// Ends records without waiting for their delivery: those on the way to a broker as perhaps written, the others as
+    /// not written, unless an earlier attempt left no answer. Their deliveries and callbacks learn
+    /// [`DeliveryError::Purged`]. Who waits for room is not touched, and later records are sent as ever.
     ///
     /// [`DeliveryError::Purged`]: crate::DeliveryError::Purged
     pub fn purge(&self, what: Purge) {

@@ -12,6 +12,7 @@ use crate::{batch::Stamp, config::SequenceGap};
 
 /// The producer id and epoch under which batches are stamped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
 pub(crate) struct Identity {
     pub(crate) producer_id: i64,
     pub(crate) epoch: i16,
@@ -25,13 +26,26 @@ impl Identity {
 
     /// The next epoch of the same id, or `None` when the epochs are used up and a new id is due.
     pub(crate) fn bumped(self) -> Option<Self> {
+        if planted!(EpochSticks) && self.epoch == i16::MAX {
+            return Some(self);
+        }
         let epoch = self.epoch.checked_add(1)?;
         Some(Self { epoch, ..self })
+    }
+
+    /// What this identity becomes once a sequence under `broken` can't go on: a new epoch, once for all that fail
+    /// under the old one (H022). `None` if a new producer id is due, since this one is of no use or out of epochs.
+    pub(crate) fn after_fault(self, broken: Self, new_producer_id: bool) -> Option<Self> {
+        if self != broken && !planted!(BumpsForEach) {
+            return Some(self);
+        }
+        self.bumped().filter(|_| !new_producer_id)
     }
 }
 
 /// A log as its leader holds it. Another leader, epoch, topic or producer id may know nothing of our sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
 pub(crate) struct Leadership {
     pub(crate) broker: i32,
     pub(crate) epoch: i32,
@@ -63,6 +77,7 @@ pub(crate) enum Next {
 
 /// How an attempt to send a batch ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
 pub(crate) enum Attempt {
     /// The batch is in the log.
     Written,
@@ -100,6 +115,7 @@ pub(crate) struct Resolution {
 }
 
 /// One partition's sequence, and its batches that were sent and are not resolved, in the order of the sequence.
+#[cfg_attr(test, derive(Clone))]
 pub(crate) struct Sequences {
     pipelining: Pipelining,
     gap_policy: SequenceGap,
@@ -125,6 +141,8 @@ struct Unresolved {
     serial: u64,
     attempts: u32,
     in_flight: bool,
+    /// It was sent while a batch before it was not resolved.
+    pipelined: bool,
     uncertain: bool,
     given_up: bool,
     /// A batch before it lost its stamp, and will be stamped anew.
@@ -162,6 +180,9 @@ impl Sequences {
         let waiting = self.unresolved.iter().position(|u| !u.in_flight);
         match (self.pipelining, waiting) {
             (Pipelining::Idempotent(_), Some(0)) => Next::Retry(self.unresolved[0].batch),
+            (Pipelining::Idempotent(_), Some(i)) if planted!(RetriesOverHead) => {
+                Next::Retry(self.unresolved[i].batch)
+            }
             // Not the lowest: what is before it is still on the way.
             (Pipelining::Idempotent(_), Some(_)) => Next::Nothing,
             (Pipelining::Idempotent(most), None) => self.next_fresh(most, identity, leadership),
@@ -184,11 +205,11 @@ impl Sequences {
             .unresolved
             .iter()
             .all(|u| u.attempts == 1 && !u.given_up);
-        let pipelines = self.identity == identity
-            && !self.faulted
+        let pipelines = (self.identity == identity || planted!(FreshOverStale))
+            && (!self.faulted || planted!(FreshOverStale))
             && clean
-            && self.unresolved.len() < most
-            && self.proven == Some(leadership);
+            && (self.unresolved.len() < most || planted!(NoLimit))
+            && (self.proven == Some(leadership) || planted!(PipelinesToFreshLeader));
         if self.gap.is_none() && (alone || pipelines) {
             Next::Fresh
         } else {
@@ -202,10 +223,16 @@ impl Sequences {
             (Pipelining::Idempotent(_), Some(identity)) => {
                 if self.identity != identity {
                     debug_assert!(
-                        self.unresolved.is_empty(),
+                        self.unresolved.is_empty() || planted!(FreshOverStale),
                         "an epoch ends before the next begins"
                     );
-                    (self.identity, self.next, self.faulted, self.gap) = (identity, 0, false, None);
+                    let next = if planted!(KeepsOldCount) {
+                        self.next
+                    } else {
+                        0
+                    };
+                    (self.identity, self.next, self.faulted, self.gap) =
+                        (identity, next, false, None);
                 }
                 let base_sequence = self.next;
                 self.next = sequence_after(base_sequence, count);
@@ -219,12 +246,14 @@ impl Sequences {
         };
         let serial = self.stamps;
         self.stamps += 1;
+        let pipelined = !self.unresolved.is_empty();
         self.unresolved.push(Unresolved {
             batch,
             stamp,
             serial,
             attempts: 1,
             in_flight: true,
+            pipelined,
             uncertain: false,
             given_up: false,
             behind: false,
@@ -240,7 +269,7 @@ impl Sequences {
             .iter_mut()
             .find(|u| u.batch == batch && !u.in_flight);
         let entry = entry.expect("`next` named a batch that waits");
-        entry.in_flight = true;
+        (entry.in_flight, entry.pipelined) = (true, false);
         entry.attempts += 1;
         entry.stamp
     }
@@ -292,9 +321,18 @@ impl Sequences {
         entry.in_flight = false;
         entry.uncertain |= matches!(attempt, Attempt::Uncertain { .. });
         let (uncertain, given_up) = (entry.uncertain, entry.given_up);
-        let is_head = place == 0;
+        // An older leader answers late, and the next one has taken what was before it (H006).
+        let is_outdated =
+            entry.pipelined && self.proven != Some(leadership) && !planted!(AnyAnswerCounts);
+        let is_consequence = place > 0 || is_outdated;
+        if planted!(ProvenByRefusal) && matches!(attempt, Attempt::Refused { .. }) {
+            self.proven = Some(leadership);
+        }
         Some(match attempt {
             Attempt::Written => self.written(place, leadership),
+            Attempt::Uncertain { .. } if planted!(AcksOnDisconnect) => {
+                self.written(place, leadership)
+            }
             _ if given_up => self.drop_out(place, Fate::GivenUp),
             Attempt::Untouched => {
                 self.unresolved[place].attempts -= 1;
@@ -312,14 +350,24 @@ impl Sequences {
                         Fate::NotWritten
                     },
                 ),
-            Attempt::OutOfOrder if !is_head || self.is_stranded(&self.unresolved[place]) => {
+            Attempt::OutOfOrder | Attempt::Forgotten
+                if is_consequence && !planted!(BumpsForFollower) =>
+            {
                 self.retry(place)
             }
-            Attempt::OutOfOrder if uncertain && self.gap_policy == SequenceGap::MaybeWritten => {
+            Attempt::OutOfOrder if self.is_stranded(&self.unresolved[place]) => self.retry(place),
+            Attempt::OutOfOrder
+                if uncertain
+                    && self.gap_policy == SequenceGap::MaybeWritten
+                    && !planted!(StampsUncertainAnew) =>
+            {
                 let identity = self.remove(place);
                 self.fault(Fate::MaybeWritten, identity)
             }
             Attempt::OutOfOrder | Attempt::Forgotten => {
+                if attempt == Attempt::Forgotten && !planted!(ForgottenIsProven) {
+                    self.proven = None; // it is as good as a leader that has never heard of us
+                }
                 let identity = self.requeue(place);
                 self.fault(Fate::Requeue, identity)
             }
@@ -337,7 +385,7 @@ impl Sequences {
             .position(|u| u.batch == batch && !u.given_up);
         let place = place.expect("a batch that was taken is noted until its end");
         let entry = &mut self.unresolved[place];
-        if entry.in_flight {
+        if entry.in_flight && !planted!(DropsExpired) {
             entry.given_up = true;
             return Resolution {
                 fate: Fate::MaybeWritten,
@@ -359,7 +407,8 @@ impl Sequences {
             return Vec::new();
         }
         let keep = |u: &Unresolved| {
-            u.in_flight || (u.uncertain && self.gap_policy == SequenceGap::MaybeWritten)
+            let may_be_written = u.uncertain && self.gap_policy == SequenceGap::MaybeWritten;
+            u.in_flight || (may_be_written && !planted!(UnstampsUncertain))
         };
         let mut dropped = Vec::new();
         for entry in &mut self.unresolved {
@@ -406,9 +455,13 @@ impl Sequences {
         self.last_acknowledged = Some(offset);
     }
 
-    /// The offset that a batch was acknowledged with last.
-    pub(crate) fn last_acknowledged(&self) -> Option<i64> {
-        self.last_acknowledged
+    /// What UNKNOWN_PRODUCER_ID means (H025): whether retention took the state away, or it is a gap.
+    pub(crate) fn forgotten(&self, log_start_offset: i64) -> Attempt {
+        match log_start_offset {
+            -1 => Attempt::Refused { retry: true },
+            start if self.last_acknowledged.is_some_and(|o| o < start) => Attempt::Forgotten,
+            _ => Attempt::OutOfOrder,
+        }
     }
 
     /// The batch is noted here: its slot may not be given to another.
@@ -475,6 +528,10 @@ impl Sequences {
     fn drop_out(&mut self, place: usize, fate: Fate) -> Resolution {
         let entry = self.unresolved[place];
         let identity = self.remove(place);
+        if planted!(RewindsRange) && fate == Fate::NotWritten {
+            self.next = entry.stamp.base_sequence;
+            return Resolution { fate, fault: None };
+        }
         if entry.uncertain || entry.given_up {
             if !self.faulted {
                 self.gap = self.gap.max(Some(entry.serial));
@@ -489,7 +546,7 @@ impl Sequences {
 
     /// With nothing left that could show whether the sequence holds, it counts as broken.
     fn close_gap(&mut self, identity: Identity) -> Option<Identity> {
-        if self.gap.is_none() || !self.unresolved.is_empty() {
+        if self.gap.is_none() || !self.unresolved.is_empty() || planted!(GapNeverCloses) {
             return None;
         }
         self.fault(Fate::GivenUp, identity).fault
@@ -539,8 +596,13 @@ impl Unresolved {
 
 /// The sequence after `count` records from `base`: 2^31 − 1 is followed by 0.
 fn sequence_after(base: i32, count: u32) -> i32 {
+    if planted!(WrapsNegative) {
+        return base.wrapping_add(count as i32);
+    }
     ((i64::from(base) + i64::from(count)) & i64::from(i32::MAX)) as i32
 }
 
+#[cfg(test)]
+mod search;
 #[cfg(test)]
 mod tests;

@@ -96,6 +96,20 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+/// Whether this defect is to be had here: never, but in a build with `--cfg planted` that was told so.
+#[cfg(planted)]
+macro_rules! planted {
+    ($defect:ident) => {
+        $crate::planted::is_chosen($crate::planted::Defect::$defect)
+    };
+}
+#[cfg(not(planted))]
+macro_rules! planted {
+    ($defect:ident) => {
+        false
+    };
+}
+
 mod accumulator;
 mod backoff;
 mod batch;
@@ -114,6 +128,8 @@ mod metrics;
 mod outcome;
 mod partitioner;
 mod peer;
+#[cfg(planted)]
+pub mod planted;
 mod pool;
 mod producer;
 mod record;

@@ -32,7 +32,7 @@ pub(crate) fn every_call_has_a_blocking_form<A: Adapter>() {
     );
 }
 
-pub(crate) fn a_callback_that_would_wait_gets_an_error<A: Adapter>() {
+pub(crate) fn h108_a_callback_that_would_wait_gets_an_error<A: Adapter>() {
     let (cluster, adapter) = (cluster(1), A::new());
     let producer = adapter.start(
         settings(&cluster)
@@ -69,7 +69,7 @@ pub(crate) fn a_callback_that_would_wait_gets_an_error<A: Adapter>() {
     );
 }
 
-pub(crate) fn who_blocks_is_woken_when_the_driver_goes<A: Adapter>() {
+pub(crate) fn h162_who_blocks_is_woken_when_the_driver_goes<A: Adapter>() {
     let (cluster, adapter) = (cluster(1), A::new());
     cluster.with_model(|model| model.inject(On::AnyProduce, Fault::Silence));
     let producer = adapter.start(settings(&cluster).build().unwrap().into());

@@ -1,12 +1,19 @@
 //! Users' functions in the driver.
 
-use std::{pin::pin, sync::mpsc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    future::Future,
+    pin::pin,
+    sync::{Arc, mpsc},
+    task::{Context, Wake, Waker},
+    time::Duration,
+};
 
-use ottla::Undelivered;
+use ottla::{Producer, Record, Undelivered};
 
 use super::harness::{Adapter, block_on, cluster, log, offset_of, poll_once, small, to_t};
 
-pub(crate) fn a_callback_that_panics_harms_nobody<A: Adapter>() {
+pub(crate) fn h155_a_callback_that_panics_harms_nobody<A: Adapter>() {
     let (cluster, adapter) = (cluster(1), A::new());
     let producer = small(&adapter, &cluster);
     let (tell, told) = mpsc::channel();
@@ -22,6 +29,105 @@ pub(crate) fn a_callback_that_panics_harms_nobody<A: Adapter>() {
     drop(tell);
     assert_eq!(told.iter().collect::<Vec<_>>(), [0, 1, 2, 3]);
     assert_eq!(offset_of(delivery), 4);
+    block_on(producer.close(Duration::from_secs(30)));
+    let metrics = producer.metrics();
+    assert_eq!(metrics.buffer_available_bytes, metrics.buffer_total_bytes);
+}
+
+/// Every place where code of the user's runs: if the lock were held there, it would wait for itself.
+pub(crate) fn h164_users_code_runs_with_no_lock_held<A: Adapter>() {
+    let (cluster, adapter) = (cluster(1), A::new());
+    let producer = small(&adapter, &cluster);
+    let (tell, told) = mpsc::channel();
+    let reenters = |place: &'static str| Reenters {
+        producer: producer.clone(),
+        place,
+        tell: tell.clone(),
+    };
+
+    // Wakers: called, and dropped when another one takes their place.
+    let mut delivery = pin!(producer.try_send(to_t("v")).unwrap());
+    let mut flush = pin!(producer.flush());
+    cluster.with_model(|_| {
+        for place in ["a replaced waker", "a waker's end"] {
+            let waker = Waker::from(Arc::new(reenters(place)));
+            let cx = &mut Context::from_waker(&waker);
+            assert!(delivery.as_mut().poll(cx).is_pending());
+            assert!(flush.as_mut().poll(cx).is_pending());
+        }
+    });
+    block_on(producer.flush());
+    assert!(poll_once(delivery).is_ready() && poll_once(flush).is_ready());
+
+    // A callback, its end, and its end without a call.
+    let inside = reenters("a callback's end");
+    let callback = move |_| inside.enter("a callback");
+    block_on(producer.send_with(to_t("v"), callback)).unwrap();
+    block_on(producer.flush());
+    let refused = reenters("a refused callback's end");
+    let callback = move |_| refused.enter("never");
+    let refusal = producer.try_send_with(Record::to("t").partition(-1), callback);
+    assert!(refusal.is_err());
+    let waited = reenters("a waiting callback's end");
+    let callback = move |_| waited.enter("never");
+    drop(poll_once(pin!(
+        producer.send_with(Record::to("new"), callback)
+    )));
+
+    // The iterator of many records.
+    let iterates = reenters("an iterator's end");
+    let records = (0..3).map(|_| {
+        iterates.enter("an iterator");
+        to_t("v")
+    });
+    block_on(producer.send_all(records)).unwrap();
+    drop(iterates);
+    drop(tell);
+
+    let places: BTreeSet<_> = told.iter().collect();
+    let expected = [
+        "a callback",
+        "a callback's end",
+        "a refused callback's end",
+        "a replaced waker",
+        "a waiting callback's end",
+        "a waker",
+        "a waker's end",
+        "an iterator",
+        "an iterator's end",
+    ];
+    assert_eq!(places, expected.into());
+    block_on(producer.close(Duration::from_secs(30)));
+}
+
+/// Uses the producer wherever it is called, woken or dropped.
+struct Reenters {
+    producer: Producer,
+    place: &'static str,
+    tell: mpsc::Sender<&'static str>,
+}
+
+impl Reenters {
+    fn enter(&self, place: &'static str) {
+        let accepted = self.producer.metrics().records_accepted;
+        assert!(accepted > 0);
+        let _ = self.producer.topic("another");
+        let _ = poll_once(pin!(self.producer.flush()));
+        // The one who listens may be gone.
+        let _ = self.tell.send(place);
+    }
+}
+
+impl Wake for Reenters {
+    fn wake(self: Arc<Self>) {
+        self.enter("a waker");
+    }
+}
+
+impl Drop for Reenters {
+    fn drop(&mut self) {
+        self.enter(self.place);
+    }
 }
 
 pub(crate) fn a_callback_may_use_the_producer<A: Adapter>() {

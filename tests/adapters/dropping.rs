@@ -6,7 +6,7 @@ use super::harness::{
     Adapter, block_on, cluster, fill, log, observed, offset_of, poll_once, settings, small, to_t,
 };
 
-pub(crate) fn a_dropped_send_is_not_sent<A: Adapter>() {
+pub(crate) fn h160_a_dropped_send_is_not_sent<A: Adapter>() {
     let (cluster, adapter) = (cluster(1), A::new());
     let producer = small(&adapter, &cluster);
     drop(producer.send(to_t("never polled")));
@@ -34,7 +34,7 @@ pub(crate) fn a_dropped_send_is_not_sent<A: Adapter>() {
     assert_eq!(log(&cluster, "t", 0)[filled..], expected);
 }
 
-pub(crate) fn a_record_whose_turn_came_is_sent_though_its_future_is_dropped<A: Adapter>() {
+pub(crate) fn h160_a_record_whose_turn_came_is_sent_though_its_future_is_dropped<A: Adapter>() {
     let (cluster, adapter) = (cluster(1), A::new());
     let producer = small(&adapter, &cluster);
     let mut sends: Vec<_> = (0..2)
@@ -54,7 +54,7 @@ pub(crate) fn a_record_whose_turn_came_is_sent_though_its_future_is_dropped<A: A
     assert_eq!(log(&cluster, "t", 0)[filled..], ["waits", "waits"]);
 }
 
-pub(crate) fn dropped_deliveries_and_producers_lose_nothing<A: Adapter>() {
+pub(crate) fn h113_h159_dropped_deliveries_and_producers_lose_nothing<A: Adapter>() {
     let (cluster, adapter) = (cluster(1), A::new());
     let (setup, end) = observed(
         settings(&cluster)

@@ -9,7 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ottla::{Config, DeliveryError, Fatal, Record, SendError, Undelivered};
+use ottla::{
+    Config, Delivery, DeliveryError, Fatal, Producer, Purge, Record, SendError, Undelivered,
+};
 
 use super::harness::{
     Adapter, block_on, cluster, fill, log, observed, offset_of, poll_once, settings, small, to_t,
@@ -80,7 +82,7 @@ pub(crate) fn close_waits_for_what_was_accepted<A: Adapter>() {
     assert_eq!(log(&cluster, "t", 0), ["v"]);
 }
 
-pub(crate) fn close_gives_up_in_time<A: Adapter>() {
+pub(crate) fn h109_close_gives_up_in_time<A: Adapter>() {
     let (cluster, adapter) = (cluster(1), A::new());
     let (producer, first) = unanswered(&adapter, &cluster);
     let filled = fill(&producer, "fills") as u64;
@@ -101,7 +103,25 @@ pub(crate) fn close_gives_up_in_time<A: Adapter>() {
     );
 }
 
-pub(crate) fn close_may_be_called_by_many<A: Adapter>() {
+pub(crate) fn h161_what_is_on_the_way_is_purged_as_maybe_written<A: Adapter>() {
+    let (cluster, adapter) = (cluster(1), A::new());
+    let (producer, on_the_way) = unanswered(&adapter, &cluster);
+    let queued = producer.try_send(to_t("queued")).unwrap();
+    producer.purge(Purge::All);
+    let purged = DeliveryError::Purged;
+    assert_eq!(
+        block_on(on_the_way).unwrap_err(),
+        Undelivered::MaybeWritten(purged.clone())
+    );
+    assert_eq!(
+        block_on(queued).unwrap_err(),
+        Undelivered::NotWritten(purged)
+    );
+    block_on(producer.close(Duration::ZERO));
+    producer.purge(Purge::All);
+}
+
+pub(crate) fn h113_close_may_be_called_by_many<A: Adapter>() {
     let (cluster, adapter) = (cluster(1), A::new());
     let producer = small(&adapter, &cluster);
     let delivery = block_on(producer.send(to_t("v"))).unwrap();
@@ -117,7 +137,53 @@ pub(crate) fn close_may_be_called_by_many<A: Adapter>() {
     assert_eq!(offset_of(delivery), 0);
 }
 
-pub(crate) fn a_runtime_that_is_shut_down_leaves_nobody_waiting<A: Adapter>() {
+pub(crate) fn h110_a_send_that_races_close_is_refused_or_has_its_outcome<A: Adapter>() {
+    for pause in 0..20 {
+        let (cluster, adapter) = (cluster(1), A::new());
+        let producer = small(&adapter, &cluster);
+        let mut deliveries = thread::scope(|scope| {
+            let senders = [false, true, true].map(|waits| {
+                let producer = &producer;
+                scope.spawn(move || send_until_closed(producer, waits))
+            });
+            thread::sleep(Duration::from_micros(50 * pause));
+            block_on(producer.close(Duration::from_secs(30)));
+            senders
+                .into_iter()
+                .flat_map(|sender| sender.join().unwrap())
+                .collect::<Vec<_>>()
+        });
+        for delivery in &mut deliveries {
+            assert!(matches!(poll_once(pin!(delivery)), Poll::Ready(Ok(_))));
+        }
+        assert_eq!(log(&cluster, "t", 0).len(), deliveries.len());
+        let metrics = producer.metrics();
+        assert_eq!(metrics.records_accepted, deliveries.len() as u64);
+        assert_eq!(metrics.buffer_available_bytes, metrics.buffer_total_bytes);
+    }
+}
+
+/// Sends without a pause until the producer is closed.
+fn send_until_closed(producer: &Producer, waits: bool) -> Vec<Delivery> {
+    let mut deliveries = Vec::new();
+    loop {
+        let sent = if waits {
+            block_on(producer.send(to_t("v")))
+        } else {
+            producer.try_send(to_t("v"))
+        };
+        match sent {
+            Ok(delivery) => deliveries.push(delivery),
+            Err(SendError::Full) => thread::yield_now(),
+            Err(error) => {
+                assert_eq!(error, SendError::Closed);
+                return deliveries;
+            }
+        }
+    }
+}
+
+pub(crate) fn h162_a_runtime_that_is_shut_down_leaves_nobody_waiting<A: Adapter>() {
     let (cluster, adapter) = (cluster(1), A::new());
     let (producer, delivery) = unanswered(&adapter, &cluster);
     let (tell, told) = mpsc::channel();

@@ -2,9 +2,15 @@
 
 mod blocking;
 mod callbacks;
+#[cfg(any(feature = "tokio", feature = "smol", feature = "blocking"))]
+mod chaos;
 mod drip;
 mod dropping;
 mod ending;
+mod every_poll;
+#[cfg(all(unix, feature = "blocking"))]
+mod forked;
+mod hand;
 mod harness;
 #[cfg(feature = "tokio")]
 mod only_tokio;
@@ -55,7 +61,7 @@ scenarios! {
         a_lost_answer_is_no_duplicate
         a_link_that_is_half_open_is_left;
     waiting:
-        the_order_is_that_of_the_first_polls
+        h098_the_order_is_that_of_the_first_polls
         a_full_buffer_refuses_or_makes_wait
         many_records_are_taken_as_far_as_there_is_room
         an_unknown_topic_is_refused_or_waited_for
@@ -63,23 +69,26 @@ scenarios! {
         a_broker_that_refuses_is_named;
     blocking:
         every_call_has_a_blocking_form
-        a_callback_that_would_wait_gets_an_error
-        who_blocks_is_woken_when_the_driver_goes;
+        h108_a_callback_that_would_wait_gets_an_error
+        h162_who_blocks_is_woken_when_the_driver_goes;
     dropping:
-        a_dropped_send_is_not_sent
-        a_record_whose_turn_came_is_sent_though_its_future_is_dropped
-        dropped_deliveries_and_producers_lose_nothing;
+        h160_a_dropped_send_is_not_sent
+        h160_a_record_whose_turn_came_is_sent_though_its_future_is_dropped
+        h113_h159_dropped_deliveries_and_producers_lose_nothing;
     callbacks:
-        a_callback_that_panics_harms_nobody
+        h155_a_callback_that_panics_harms_nobody
+        h164_users_code_runs_with_no_lock_held
         a_callback_may_use_the_producer
         callbacks_come_in_the_order_of_the_records;
     ending:
         a_silent_broker_does_not_hold_up_the_end
         a_flush_ends_the_linger_of_what_came_before
         close_waits_for_what_was_accepted
-        close_gives_up_in_time
-        close_may_be_called_by_many
-        a_runtime_that_is_shut_down_leaves_nobody_waiting;
+        h109_close_gives_up_in_time
+        h161_what_is_on_the_way_is_purged_as_maybe_written
+        h113_close_may_be_called_by_many
+        h110_a_send_that_races_close_is_refused_or_has_its_outcome
+        h162_a_runtime_that_is_shut_down_leaves_nobody_waiting;
 }
 
 #[test]

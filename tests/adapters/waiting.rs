@@ -13,7 +13,7 @@ use super::harness::{
     Adapter, block_on, cluster, fill, log, offset_of, poll_once, settings, small, to_t,
 };
 
-pub(crate) fn the_order_is_that_of_the_first_polls<A: Adapter>() {
+pub(crate) fn h098_the_order_is_that_of_the_first_polls<A: Adapter>() {
     let (cluster, adapter) = (cluster(1), A::new());
     let producer = small(&adapter, &cluster);
     let names: Vec<String> = (0..200).map(|i| format!("waits {i}")).collect();

@@ -1,14 +1,13 @@
-//! A real Kafka cluster: one process a node, controller and broker in each.
+//! A real Kafka cluster: one process a node.
 
-use std::fs::{self, File};
-use std::net::{Ipv4Addr, TcpListener};
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::fs;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::java::Java;
-use crate::metadata::{self, Partition};
-use crate::process::{Process, Scratch, run, tail};
+use crate::metadata::Partition;
+use crate::node::{Node, Role};
+use crate::process::{Process, Scratch, run};
 
 const START_LIMIT: Duration = Duration::from_secs(60);
 const TOOL_LIMIT: Duration = Duration::from_secs(60);
@@ -23,18 +22,23 @@ pub(crate) struct Kafka {
     scratch: Scratch,
 }
 
-struct Node {
-    id: usize,
-    broker: u16,
-    controller: u16,
-    process: Option<Child>,
-}
-
 impl Kafka {
-    /// Formats the storage of `nodes` nodes, starts them, and waits until each of them knows all.
+    /// Starts so many nodes, broker and controller in each, and waits until each of them knows all.
     pub(crate) fn start(java: &Java, nodes: usize) -> Result<Self, String> {
+        Self::with_roles(java, &vec![Role::Both; nodes])
+    }
+
+    /// The same with so many brokers, and a controller of its own that lives when they die.
+    pub(crate) fn start_apart(java: &Java, brokers: usize) -> Result<Self, String> {
+        let mut roles = vec![Role::Broker; brokers];
+        roles.push(Role::Controller);
+        Self::with_roles(java, &roles)
+    }
+
+    fn with_roles(java: &Java, roles: &[Role]) -> Result<Self, String> {
         let scratch = Scratch::new("cluster").map_err(|e| e.to_string())?;
-        let nodes = (1..=nodes).map(Node::new).collect::<Result<_, _>>()?;
+        let nodes = (1..).zip(roles).map(|(id, &role)| Node::new(id, role));
+        let nodes = nodes.collect::<Result<_, _>>()?;
         let java = java.clone();
         let mut kafka = Self {
             java,
@@ -55,13 +59,33 @@ impl Kafka {
 
     /// Starts the nodes that do not run, on their old data and ports.
     pub(crate) fn restart(&mut self) -> Result<(), String> {
-        for index in 0..self.nodes.len() {
-            if self.nodes[index].process.is_none() {
-                self.spawn(index)?;
-            }
-        }
+        self.spawn()?;
         let deadline = Instant::now() + START_LIMIT;
         (0..self.nodes.len()).try_for_each(|index| self.wait_until_ready(index, deadline))
+    }
+
+    /// The same without waiting for them.
+    pub(crate) fn spawn(&mut self) -> Result<(), String> {
+        let mut nodes = self.nodes.iter_mut();
+        nodes.try_for_each(|node| node.start(&self.java, &self.scratch))
+    }
+
+    /// Whether each of the brokers knows all.
+    pub(crate) fn is_ready(&self) -> bool {
+        let brokers = self.brokers().count();
+        self.nodes.iter().all(|node| node.is_ready(brokers))
+    }
+
+    /// What the nodes complained of last.
+    pub(crate) fn last_words(&self) -> String {
+        let words = self.nodes.iter().map(|node| node.last_words(&self.scratch));
+        words.collect::<Vec<_>>().join("\n")
+    }
+
+    /// A node by its id.
+    pub(crate) fn node(&mut self, id: usize) -> Result<&mut Node, String> {
+        let node = self.nodes.iter_mut().find(|node| node.id == id);
+        node.ok_or_else(|| format!("there is no node {id}"))
     }
 
     /// Waits until every partition of a topic has a leader, and a second node in sync if there is one.
@@ -82,9 +106,15 @@ impl Kafka {
         self.settle(topic)?;
         let leader = self.leader(topic, partition);
         let leader = leader.ok_or_else(|| format!("{topic}-{partition} has no leader"))?;
-        let node = self.nodes.iter_mut().find(|node| node.id == leader);
-        node.ok_or("an unknown node leads")?.kill();
+        self.node(leader)?.kill();
         Ok(leader)
+    }
+
+    /// The id of the node that leads a partition, if any does.
+    pub(crate) fn leader(&self, topic: &str, partition: usize) -> Option<usize> {
+        let known = |node: &Node| node.ask(Some(topic)).ok();
+        let known = self.brokers().find_map(known)?;
+        usize::try_from(known.partitions.get(partition)?.leader).ok()
     }
 
     pub(crate) fn create_topic(
@@ -110,8 +140,12 @@ impl Kafka {
     }
 
     pub(crate) fn bootstrap_servers(&self) -> String {
-        let addresses = self.nodes.iter().map(|n| format!("127.0.0.1:{}", n.broker));
+        let addresses = self.brokers().map(Node::address);
         addresses.collect::<Vec<_>>().join(",")
+    }
+
+    fn brokers(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().filter(|node| node.is_broker())
     }
 
     fn topics(&self, name: &str) -> Command {
@@ -135,18 +169,13 @@ impl Kafka {
     }
 
     fn properties(&self, index: usize) -> String {
-        let node = &self.nodes[index];
-        let voter = |n: &Node| format!("{}@127.0.0.1:{}", n.id, n.controller);
-        let voters: Vec<String> = self.nodes.iter().map(voter).collect();
+        let voters: Vec<String> = self.nodes.iter().filter_map(Node::voter).collect();
         let (replicas, insync) = (self.replicas(), self.insync());
         format!(
-            "process.roles=broker,controller\n\
-             node.id={id}\n\
+            "{own}\
              controller.quorum.voters={voters}\n\
-             listeners=PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}\n\
-             advertised.listeners=PLAINTEXT://127.0.0.1:{broker}\n\
              controller.listener.names=CONTROLLER\n\
-             log.dirs={data}\n\
+             auto.create.topics.enable=false\n\
              broker.session.timeout.ms=2000\n\
              broker.heartbeat.interval.ms=500\n\
              leader.imbalance.check.interval.seconds=2\n\
@@ -159,79 +188,51 @@ impl Kafka {
              transaction.state.log.replication.factor={replicas}\n\
              transaction.state.log.min.isr={insync}\n\
              group.initial.rebalance.delay.ms=0\n",
-            id = node.id,
+            own = self.nodes[index].properties(&self.scratch),
             voters = voters.join(","),
-            broker = node.broker,
-            controller = node.controller,
-            data = self.scratch.path(&node.file("data")).display(),
         )
     }
 
-    fn spawn(&mut self, index: usize) -> Result<(), String> {
-        let node = &mut self.nodes[index];
-        let mut command = self.java.source("Broker.java");
-        command.arg(self.scratch.path(&node.file("properties")));
-        let log = self.scratch.path(&node.file("log"));
-        let log = File::options().append(true).create(true).open(log);
-        let log = log.map_err(|e| e.to_string())?;
-        command.stdout(log.try_clone().map_err(|e| e.to_string())?);
-        command.stderr(log).stdin(Stdio::piped());
-        node.process = Some(command.spawn().map_err(|e| format!("{command:?}: {e}"))?);
-        Ok(())
-    }
-
     fn wait_until_ready(&mut self, index: usize, deadline: Instant) -> Result<(), String> {
-        let all = self.nodes.len();
-        loop {
-            let node = &mut self.nodes[index];
-            let why = match node.exited() {
-                Some(status) => format!("ended with {status}"),
-                None if node.known_brokers() >= all => return Ok(()),
-                None if Instant::now() > deadline => "does not answer".to_owned(),
-                None => {
-                    std::thread::sleep(PAUSE);
-                    continue;
-                }
-            };
-            let log = self.scratch.path(&node.file("log"));
-            let log = fs::read_to_string(log).unwrap_or_default();
-            return Err(format!("Kafka node {} {why}\n{}", node.id, tail(&log)));
-        }
+        let brokers = self.brokers().count();
+        let node = &mut self.nodes[index];
+        let why = loop {
+            match node.exited() {
+                Some(status) => break format!("ended with {status}"),
+                None if node.is_ready(brokers) => return Ok(()),
+                None if Instant::now() > deadline => break "does not answer".to_owned(),
+                None => std::thread::sleep(PAUSE),
+            }
+        };
+        let words = node.last_words(&self.scratch);
+        Err(format!("Kafka node {} {why}\n{words}", node.id))
     }
 
     /// Whether all nodes agree that every partition has a leader, and as many in sync as a record needs.
     fn is_settled(&self, topic: &str) -> bool {
         let insync = self.insync();
         let settled = |node: &Node| {
-            let known = metadata::ask(node.broker, Some(topic)).ok()?;
+            let known = node.ask(Some(topic)).ok()?;
             let well = |p: &Partition| p.leader >= 0 && p.in_sync.len() >= insync;
             Some(!known.partitions.is_empty() && known.partitions.iter().all(well))
         };
-        self.nodes.iter().all(|node| settled(node) == Some(true))
-    }
-
-    /// The id of the node that leads a partition, if any does.
-    fn leader(&self, topic: &str, partition: usize) -> Option<usize> {
-        let known = |node: &Node| metadata::ask(node.broker, Some(topic)).ok();
-        let known = self.nodes.iter().find_map(known)?;
-        usize::try_from(known.partitions.get(partition)?.leader).ok()
+        self.brokers().all(|node| settled(node) == Some(true))
     }
 
     /// What each node says of a topic's partitions: `partition: leader of [in sync]`.
     fn describe(&self, topic: &str) -> String {
-        let said = |node: &Node| match metadata::ask(node.broker, Some(topic)) {
+        let said = |node: &Node| match node.ask(Some(topic)) {
             Ok(known) => known.partitions.iter().map(|p| format!("{p}; ")).collect(),
             Err(error) => error.to_string(),
         };
         let lines = self
-            .nodes
-            .iter()
+            .brokers()
             .map(|node| format!("node {}: {}", node.id, said(node)));
         lines.collect::<Vec<String>>().join("\n")
     }
 
     fn replicas(&self) -> usize {
-        self.nodes.len().min(3)
+        self.brokers().count().min(3)
     }
 
     fn insync(&self) -> usize {
@@ -243,46 +244,4 @@ impl Drop for Kafka {
     fn drop(&mut self) {
         self.kill();
     }
-}
-
-impl Node {
-    fn new(id: usize) -> Result<Self, String> {
-        Ok(Self {
-            id,
-            broker: free_port()?,
-            controller: free_port()?,
-            process: None,
-        })
-    }
-
-    fn kill(&mut self) {
-        if let Some(mut process) = self.process.take() {
-            let _ = process.kill();
-            let _ = process.wait();
-        }
-    }
-
-    fn known_brokers(&self) -> usize {
-        metadata::ask(self.broker, None).map_or(0, |known| known.brokers.len())
-    }
-
-    fn exited(&mut self) -> Option<std::process::ExitStatus> {
-        self.process.as_mut()?.try_wait().ok()?
-    }
-
-    fn file(&self, what: &str) -> String {
-        format!("node-{}.{what}", self.id)
-    }
-}
-
-/// A port below the range that the system gives to outgoing connections: while a broker is down, a client that dials an
-/// address in that range over and over can be connected to itself, and the broker then finds its port taken.
-fn free_port() -> Result<u16, String> {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let start = std::process::id();
-    (0..12_000)
-        .map(|_| u32::from(NEXT.fetch_add(1, Ordering::Relaxed)))
-        .map(|next| 20_000 + ((start + next) % 12_000) as u16)
-        .find(|&port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok())
-        .ok_or_else(|| "no free port".to_owned())
 }

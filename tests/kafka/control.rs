@@ -5,14 +5,15 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::job::{Job, Seats};
+use crate::job::Job;
+use crate::ledger::Told;
 use crate::process::Process;
 use crate::workload::Place;
 
 const LIMIT: Duration = Duration::from_secs(240);
 
 /// Sends the workload with `KafkaProducer`; it reports no seats.
-pub(crate) fn produce(job: &Arc<Job>) -> Result<Seats, String> {
+pub(crate) fn produce(job: &Arc<Job>) -> Result<Vec<Told>, String> {
     let mut command = job.java.source("Control.java");
     command.args([&job.servers, &job.topic]);
     command.stdin(Stdio::piped());
@@ -28,13 +29,15 @@ pub(crate) fn produce(job: &Arc<Job>) -> Result<Seats, String> {
         let fed = feeding.join().expect("feeding does not panic");
         fed.map_err(|e| e.to_string())
     })?;
-    Ok(vec![None; job.workload.records as usize])
+    Ok(vec![Told::Written(None); job.workload.records as usize])
 }
 
 fn feed(mut input: impl Write, job: &Job) -> std::io::Result<()> {
     let mut line = Vec::new();
     for number in 0..job.workload.records {
-        job.admit_blocking(number);
+        if !job.admit_blocking(number) {
+            break;
+        }
         let record = job.workload.record(number);
         line.clear();
         if let Place::Asked(partition) = record.place {

@@ -6,7 +6,7 @@ use crate::broker::Kafka;
 use crate::consumer::{places, read_back};
 use crate::java::Java;
 use crate::job::{Job, Produce, Running};
-use crate::ledger::{Ledger, Seat};
+use crate::ledger::{Ledger, Told};
 use crate::workload::Workload;
 
 pub(crate) const PARTITIONS: usize = 6;
@@ -49,7 +49,7 @@ fn kill_at_a_third(kafka: &mut Kafka, job: &Arc<Job>, produce: Produce) -> Resul
 }
 
 /// Reads the topic of a job back, and compares it with the workload and with what the producer was told.
-pub(crate) fn compare(kafka: &Kafka, job: &Job, told: &[Option<Seat>]) -> Result<(), String> {
+pub(crate) fn compare(kafka: &Kafka, job: &Job, told: &[Told]) -> Result<(), String> {
     let workload = &job.workload;
     let places = places(kafka.java(), workload.keys(), workload.partitions)?;
     let mut ledger = Ledger::new(workload, places, told);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::broker::Kafka;
 use crate::java::Java;
-use crate::ledger::Seat;
+use crate::ledger::Told;
 use crate::workload::Workload;
 
 const LIMIT: Duration = Duration::from_secs(240);
@@ -16,11 +16,9 @@ const TICK: Duration = Duration::from_millis(5);
 /// A paced job goes this far in a tick.
 const STRIDE: u64 = 25;
 
-/// Sends the whole workload of a job, and gives the seats that it was told; it tells the job of every answer.
-pub(crate) type Produce = fn(&Arc<Job>) -> Result<Seats, String>;
-
-/// Where each record is, as far as the producer was told.
-pub(crate) type Seats = Vec<Option<Seat>>;
+/// Sends the workload of a job until it is stopped, and gives what it was told of each record; it tells the job of every
+/// answer.
+pub(crate) type Produce = fn(&Arc<Job>) -> Result<Vec<Told>, String>;
 
 /// The records, where they go, and how far they are.
 pub(crate) struct Job {
@@ -28,9 +26,14 @@ pub(crate) struct Job {
     pub(crate) servers: String,
     pub(crate) topic: String,
     pub(crate) workload: Workload,
+    /// The producer's settings besides its servers, by Kafka's names.
+    pub(crate) settings: Vec<(&'static str, String)>,
+    /// A record that is not written does not end the job.
+    pub(crate) endures: bool,
+    limit: Duration,
     stride: u64,
     allowed: AtomicU64,
-    given_up: AtomicBool,
+    stopped: AtomicBool,
     acknowledged: AtomicU64,
     start: Instant,
     diary: Mutex<Vec<String>>,
@@ -44,9 +47,12 @@ impl Job {
             servers: kafka.bootstrap_servers(),
             topic: topic.to_owned(),
             workload,
+            settings: Vec::new(),
+            endures: false,
+            limit: LIMIT,
             stride: u64::MAX,
             allowed: AtomicU64::new(u64::MAX),
-            given_up: AtomicBool::new(false),
+            stopped: AtomicBool::new(false),
             acknowledged: AtomicU64::new(0),
             start: Instant::now(),
             diary: Mutex::default(),
@@ -62,34 +68,52 @@ impl Job {
         }
     }
 
+    /// So many records a tick until it is stopped, whatever becomes of them; the whole may take so long.
+    pub(crate) fn lasting(
+        kafka: &Kafka,
+        topic: &str,
+        workload: Workload,
+        stride: u64,
+        limit: Duration,
+    ) -> Self {
+        Self {
+            endures: true,
+            limit,
+            stride,
+            ..Self::new(kafka, topic, workload)
+        }
+    }
+
     /// Allows the records below a number, give or take what goes in a tick.
     pub(crate) fn allow(&self, number: u64) {
         self.allowed.store(number, Ordering::Relaxed);
     }
 
-    /// Waits until a record may be sent.
-    pub(crate) async fn admit(&self, number: u64, pause: &impl AsyncFn(Duration)) {
+    /// Waits until a record may be sent; false if it may not be any more.
+    pub(crate) async fn admit(&self, number: u64, pause: &impl AsyncFn(Duration)) -> bool {
         if number.is_multiple_of(self.stride) {
             pause(TICK).await;
             while self.holds(number) {
                 pause(TICK).await;
             }
         }
+        !self.is_stopped()
     }
 
-    /// Waits, blocking, until a record may be sent.
-    pub(crate) fn admit_blocking(&self, number: u64) {
+    /// The same, blocking.
+    pub(crate) fn admit_blocking(&self, number: u64) -> bool {
         if number.is_multiple_of(self.stride) {
             std::thread::sleep(TICK);
             while self.holds(number) {
                 std::thread::sleep(TICK);
             }
         }
+        !self.is_stopped()
     }
 
-    /// Holds no record any more: the producer has failed.
-    pub(crate) fn give_up(&self) {
-        self.given_up.store(true, Ordering::Relaxed);
+    /// No further record is sent: the time is up, or the producer has failed.
+    pub(crate) fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
     }
 
     /// So many records were acknowledged.
@@ -103,7 +127,11 @@ impl Job {
 
     fn holds(&self, number: u64) -> bool {
         let allowed = self.allowed.load(Ordering::Relaxed);
-        number >= allowed && !self.given_up.load(Ordering::Relaxed)
+        number >= allowed && !self.is_stopped()
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
     }
 
     /// Keeps what happened, for [`explain`](Self::explain).
@@ -124,7 +152,7 @@ impl Job {
 /// A producer at its job, on a thread of its own that nobody has to wait for.
 pub(crate) struct Running {
     job: Arc<Job>,
-    end: Receiver<Result<Seats, String>>,
+    end: Receiver<Result<Vec<Told>, String>>,
 }
 
 impl Running {
@@ -151,7 +179,7 @@ impl Running {
     }
 
     /// Waits for the end of the job.
-    pub(crate) fn finish(self) -> Result<Seats, String> {
+    pub(crate) fn finish(self) -> Result<Vec<Told>, String> {
         match self.end.recv_timeout(self.left()) {
             Ok(seats) => seats,
             Err(RecvTimeoutError::Timeout) => Err(late()),
@@ -160,7 +188,7 @@ impl Running {
     }
 
     fn left(&self) -> Duration {
-        LIMIT.saturating_sub(self.job.start.elapsed())
+        self.job.limit.saturating_sub(self.job.start.elapsed())
     }
 }
 

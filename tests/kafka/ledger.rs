@@ -5,13 +5,22 @@ use crate::workload::{Place, Workload, number_in};
 /// Where a record is: its partition and offset.
 pub(crate) type Seat = (usize, u64);
 
+/// What a producer was told of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// It is in the log, as a rule with the seat.
+    Written(Option<Seat>),
+    NotWritten,
+    MaybeWritten,
+}
+
 /// What was read back so far of one workload.
 pub(crate) struct Ledger<'a> {
     workload: &'a Workload,
     /// The partition of each key.
     places: Vec<usize>,
     /// What the producer was told.
-    told: &'a [Option<Seat>],
+    told: &'a [Told],
     seats: Vec<Option<Seat>>,
     partitions: Vec<Partition>,
     expected: Vec<u8>,
@@ -24,16 +33,13 @@ struct Partition {
 }
 
 impl<'a> Ledger<'a> {
-    pub(crate) fn new(
-        workload: &'a Workload,
-        places: Vec<usize>,
-        told: &'a [Option<Seat>],
-    ) -> Self {
+    /// Expects the records of which the producer was told something, and no others.
+    pub(crate) fn new(workload: &'a Workload, places: Vec<usize>, told: &'a [Told]) -> Self {
         Self {
             workload,
             places,
             told,
-            seats: vec![None; workload.records as usize],
+            seats: vec![None; told.len()],
             partitions: vec![Partition::default(); workload.partitions],
             expected: Vec::new(),
         }
@@ -42,20 +48,21 @@ impl<'a> Ledger<'a> {
     /// Takes one line `CreateTime:T|Partition:P|Offset:O|headers|key|value` and judges it in full.
     pub(crate) fn read(&mut self, line: &[u8]) -> Result<(), String> {
         let (seat, record) = split(line).ok_or_else(|| complaint("cannot be read", line))?;
-        let number = number_in(record).filter(|&n| n < self.workload.records);
+        let number = number_in(record).filter(|&n| n < self.told.len() as u64);
         let number = number.ok_or_else(|| complaint("is not ours", line))?;
         self.judge(number, seat, record)
             .map_err(|why| complaint(&why, line))
     }
 
-    /// Everything was read: is any record missing?
+    /// Everything was read: is any record missing that should be there?
     pub(crate) fn close(self) -> Result<(), String> {
         let numbered = self.seats.iter().zip(self.told).enumerate();
-        let mut lost = numbered.filter(|(_, (seat, _))| seat.is_none());
+        let mut lost =
+            numbered.filter(|(_, (seat, told))| seat.is_none() && matches!(told, Told::Written(_)));
         match lost.next() {
             None => Ok(()),
             Some((number, (_, told))) => Err(format!(
-                "record {number} and {} others are lost, the first was told to be at {told:?}",
+                "record {number} and {} others are lost, of the first the producer was told {told:?}",
                 lost.count()
             )),
         }
@@ -89,8 +96,9 @@ impl<'a> Ledger<'a> {
         if let Some(last) = last.filter(|&last| last > number) {
             return Err(format!("comes after record {last}"));
         }
-        match self.told.get(number as usize) {
-            Some(&Some(told)) if told != seat => Err(format!("was told to be at {told:?}")),
+        match self.told[number as usize] {
+            Told::Written(Some(told)) if told != seat => Err(format!("was told to be at {told:?}")),
+            Told::NotWritten => Err("was told not to be written".to_owned()),
             _ => Ok(()),
         }
     }
@@ -100,9 +108,10 @@ impl<'a> Ledger<'a> {
 pub(crate) fn notices_every_fault() -> Result<(), String> {
     let workload = Workload::new(1_000, 1);
     let lines: Vec<Vec<u8>> = (0..1_000).map(|n| logged(&workload, n, n)).collect();
-    let mut told = vec![None; 1_000];
-    told[499] = Some((0, 499));
-    let verdict = |lines: &[Vec<u8>], told: &[Option<Seat>]| {
+    let mut told = vec![Told::Written(None); 1_000];
+    told[499] = Told::Written(Some((0, 499)));
+    told[600] = Told::MaybeWritten;
+    let verdict = |lines: &[Vec<u8>], told: &[Told]| {
         let places = vec![0; workload.keys().len()];
         let mut ledger = Ledger::new(&workload, places, told);
         lines.iter().try_for_each(|line| ledger.read(line))?;
@@ -126,7 +135,10 @@ pub(crate) fn notices_every_fault() -> Result<(), String> {
         spoil(&workload, &mut lines);
         noticed(verdict(&lines, &told), why)?;
     }
-    told[500] = Some((0, 501));
+    told[999] = Told::NotWritten;
+    noticed(verdict(&lines, &told), "was told not to be")?;
+    verdict(&lines[..999], &told)?;
+    told[500] = Told::Written(Some((0, 501)));
     noticed(verdict(&lines, &told), "was told to be at")
 }
 

@@ -4,24 +4,29 @@
 #![cfg_attr(not(feature = "tokio"), allow(unused))]
 
 mod broker;
+mod chaos;
 mod command_line;
 mod consumer;
 mod control;
 mod delivery;
 mod java;
 mod job;
+mod leaders;
 mod ledger;
 mod metadata;
+mod node;
 mod nodes;
 mod peers;
 mod process;
 mod produce;
+mod tapes;
 mod workload;
 
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
+use chaos::Plan;
 use java::Java;
 use job::Produce;
 use nodes::Nodes;
@@ -31,10 +36,22 @@ fn main() -> ExitCode {
         println!("left out: the tests against a real Kafka; to run them: tests/run");
         return ExitCode::SUCCESS;
     };
+    let plan = match Plan::from_env().transpose() {
+        Ok(plan) => plan,
+        Err(why) => {
+            eprintln!("OTTLA_KAFKA_CHAOS or OTTLA_KAFKA_SEED: {why}");
+            return ExitCode::FAILURE;
+        }
+    };
     let mut arguments = Arguments::from_args();
     // Each of them has a Kafka of its own.
     arguments.test_threads.get_or_insert(1);
-    libtest_mimic::run(&arguments, trials(&java)).exit_code()
+    let mut trials = trials(&java);
+    match plan {
+        Some(plan) => trials.push(chaos(&java, plan)),
+        None => println!("left out: minutes of chaos; to run them too: tests/run --long"),
+    }
+    libtest_mimic::run(&arguments, trials).exit_code()
 }
 
 fn trials(java: &Java) -> Vec<Trial> {
@@ -71,6 +88,7 @@ fn trials(java: &Java) -> Vec<Trial> {
         kills("on_smol", produce::on_smol),
         #[cfg(feature = "blocking")]
         kills("on_a_thread", produce::on_a_thread),
+        trial("the_model_answers_as_kafka_does", tapes::agree),
         trial("ottla_produce_delivers_a_file", command_line::produce),
         trial("kcat_is_at_home_in_the_embedded_cluster", |_| {
             let cluster = embedded()?;
@@ -81,6 +99,21 @@ fn trials(java: &Java) -> Vec<Trial> {
             peers::java_is_at_home(java, &cluster.bootstrap_servers())
         }),
     ]
+}
+
+fn chaos(java: &Java, plan: Plan) -> Trial {
+    let runtimes: &[(&str, Produce)] = &[
+        #[cfg(feature = "tokio")]
+        ("on_tokio", produce::on_tokio),
+        #[cfg(feature = "smol")]
+        ("on_smol", produce::on_smol),
+        #[cfg(feature = "blocking")]
+        ("on_a_thread", produce::on_a_thread),
+    ];
+    let java = java.clone();
+    Trial::test("three_nodes_survive_chaos", move || {
+        Ok(chaos::reign(&java, plan, runtimes)?)
+    })
 }
 
 fn embedded() -> Result<ottla_sim::Cluster, String> {

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::broker::Kafka;
 use crate::delivery::{PARTITIONS, compare};
 use crate::java::Java;
-use crate::job::{Job, Produce, Running, Seats};
+use crate::job::{Job, Produce, Running};
+use crate::ledger::Told;
 use crate::workload::Workload;
 
 const NODES: usize = 3;
@@ -46,7 +47,11 @@ impl Nodes {
 }
 
 /// Kills a leader at the beginning of each share but the last, and allows no other before the cluster has recovered.
-fn produce_and_kill(kafka: &mut Kafka, job: &Arc<Job>, produce: Produce) -> Result<Seats, String> {
+fn produce_and_kill(
+    kafka: &mut Kafka,
+    job: &Arc<Job>,
+    produce: Produce,
+) -> Result<Vec<Told>, String> {
     let running = Running::start(job, produce);
     let mut victims = BTreeSet::new();
     for kill in 0..KILLS {

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ottla::{Config, Delivery, Producer, Record, RecordMetadata, Setup};
+use ottla::{Config, Delivery, Producer, Record, RecordMetadata, Setup, Undelivered, WaitError};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use crate::job::{Job, Seats};
+use crate::job::Job;
+use crate::ledger::Told;
 use crate::workload::{self, Place};
 
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
 /// Sends the workload with ottla's defaults, on tokio.
 #[cfg(feature = "tokio")]
-pub(crate) fn on_tokio(job: &Arc<Job>) -> Result<Seats, String> {
+pub(crate) fn on_tokio(job: &Arc<Job>) -> Result<Vec<Told>, String> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -27,7 +28,7 @@ pub(crate) fn on_tokio(job: &Arc<Job>) -> Result<Seats, String> {
 
 /// The same on smol.
 #[cfg(feature = "smol")]
-pub(crate) fn on_smol(job: &Arc<Job>) -> Result<Seats, String> {
+pub(crate) fn on_smol(job: &Arc<Job>) -> Result<Vec<Told>, String> {
     smol::block_on(async {
         let producer = ottla::smol::start(setup(job)?).map_err(|e| e.to_string())?;
         let pause = async |time| {
@@ -39,17 +40,22 @@ pub(crate) fn on_smol(job: &Arc<Job>) -> Result<Seats, String> {
 
 /// The same without an async runtime, by the blocking form of each call.
 #[cfg(feature = "blocking")]
-pub(crate) fn on_a_thread(job: &Arc<Job>) -> Result<Seats, String> {
+pub(crate) fn on_a_thread(job: &Arc<Job>) -> Result<Vec<Told>, String> {
     let producer = ottla::blocking::start(setup(job)?).map_err(|e| e.to_string())?;
     let (deliveries, delivered) = std::sync::mpsc::channel();
     let told = std::thread::scope(|scope| {
         let sending = scope.spawn(|| send_blocking(&producer, job, deliveries));
-        let mut seats = Seats::new();
+        let mut told = Vec::new();
         for delivery in delivered {
-            take(job, &mut seats, delivery.wait())?;
+            let outcome = match delivery.wait() {
+                Ok(written) => Ok(written),
+                Err(WaitError::Undelivered(why)) => Err(why),
+                Err(WaitError::InCallback(why)) => return Err(why.to_string()),
+            };
+            take(job, &mut told, outcome)?;
         }
         sending.join().expect("sending does not panic")?;
-        Ok(seats)
+        Ok(told)
     });
     let closed = producer.close_blocking(CLOSE_LIMIT);
     closed.map_err(|e| e.to_string())?;
@@ -64,7 +70,9 @@ fn send_blocking(
     deliveries: std::sync::mpsc::Sender<Delivery>,
 ) -> Result<(), String> {
     for number in 0..job.workload.records {
-        job.admit_blocking(number);
+        if !job.admit_blocking(number) {
+            break;
+        }
         let what = job.workload.record(number);
         let sent = producer.send_blocking(record(&job.topic, &what));
         let delivery = sent.map_err(|e| format!("record {number}: {e}"))?;
@@ -76,8 +84,9 @@ fn send_blocking(
 }
 
 fn setup(job: &Arc<Job>) -> Result<Setup, String> {
-    let config = Config::builder().bootstrap_servers(&job.servers).build();
-    let config = config.map_err(|e| e.to_string())?;
+    let servers = ("bootstrap.servers", job.servers.clone());
+    let settings = job.settings.iter().cloned().chain([servers]);
+    let config = Config::from_properties(settings).map_err(|e| e.to_string())?;
     let job = Arc::clone(job);
     Ok(Setup::new(config).on_warning(move |warning| job.note(warning)))
 }
@@ -87,12 +96,12 @@ async fn deliver(
     producer: &Producer,
     job: &Job,
     pause: impl AsyncFn(Duration),
-) -> Result<Seats, String> {
+) -> Result<Vec<Told>, String> {
     let (deliveries, delivered) = unbounded_channel();
     let sending = send(producer, job, deliveries, pause);
-    let told = tokio::try_join!(sending, seats(job, delivered));
+    let told = tokio::try_join!(sending, outcomes(job, delivered));
     producer.close(CLOSE_LIMIT).await;
-    told.map(|((), seats)| seats)
+    told.map(|((), told)| told)
 }
 
 async fn send(
@@ -102,7 +111,9 @@ async fn send(
     pause: impl AsyncFn(Duration),
 ) -> Result<(), String> {
     for number in 0..job.workload.records {
-        job.admit(number, &pause).await;
+        if !job.admit(number, &pause).await {
+            break;
+        }
         let what = job.workload.record(number);
         let sent = producer.send(record(&job.topic, &what)).await;
         let delivery = sent.map_err(|e| format!("record {number}: {e}"))?;
@@ -129,26 +140,39 @@ fn record<'a>(topic: &'a str, what: &'a workload::Record<'a>) -> Record<'a> {
 }
 
 /// Waits for every outcome, in the order of sending.
-async fn seats(job: &Job, mut delivered: UnboundedReceiver<Delivery>) -> Result<Seats, String> {
-    let mut seats = Seats::new();
+async fn outcomes(
+    job: &Job,
+    mut delivered: UnboundedReceiver<Delivery>,
+) -> Result<Vec<Told>, String> {
+    let mut told = Vec::new();
     while let Some(delivery) = delivered.recv().await {
-        take(job, &mut seats, delivery.await)?;
+        take(job, &mut told, delivery.await)?;
     }
-    Ok(seats)
+    Ok(told)
 }
 
-/// Writes the seat of the next record down; one without a seat ends the job.
-fn take<E: std::fmt::Display>(
+/// Writes down what became of the next record; one that is not written ends the job, unless that endures it.
+fn take(
     job: &Job,
-    seats: &mut Seats,
-    outcome: Result<RecordMetadata, E>,
+    told: &mut Vec<Told>,
+    outcome: Result<RecordMetadata, Undelivered>,
 ) -> Result<(), String> {
-    let written = outcome.map_err(|error| {
-        job.give_up();
-        format!("record {}: {error}", seats.len())
-    })?;
-    let offset = written.offset.map(|offset| offset as u64);
-    seats.push(offset.map(|offset| (written.partition as usize, offset)));
-    job.acknowledge(seats.len() as u64);
+    if let Err(why) = &outcome {
+        let why = format!("record {}: {why}", told.len());
+        if !job.endures {
+            job.stop();
+            return Err(why);
+        }
+        job.note(why);
+    }
+    told.push(match outcome {
+        Ok(written) => {
+            let seat = |offset| (written.partition as usize, offset as u64);
+            Told::Written(written.offset.map(seat))
+        }
+        Err(Undelivered::NotWritten(_)) => Told::NotWritten,
+        Err(Undelivered::MaybeWritten(_)) => Told::MaybeWritten,
+    });
+    job.acknowledge(told.len() as u64);
     Ok(())
 }

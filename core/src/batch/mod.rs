@@ -19,6 +19,7 @@ pub(crate) const SUMMED_FROM: usize = 21;
 
 /// Who sends a batch, and where it stands in that producer's sequence on its partition (KIP-98).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Hash))]
 pub(crate) struct Stamp {
     pub(crate) producer_id: i64,
     pub(crate) epoch: i16,

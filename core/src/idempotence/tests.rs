@@ -173,6 +173,55 @@ fn h032_with_the_stranded_gone_nothing_is_left_to_show_whether_the_sequence_hold
 }
 
 #[test]
+fn h006_an_older_leader_s_late_refusal_is_no_gap() {
+    let mut s = pipelined(2);
+    fate(&mut s, 0, Attempt::Refused { retry: true });
+    s.resend(0);
+    let moved = s.resolve(0, Attempt::Written, leader(2)).unwrap();
+    assert_eq!(moved.fate, Fate::Written);
+    assert_eq!(
+        fate(&mut s, 1, Attempt::OutOfOrder),
+        (Fate::Retry, false),
+        "it missed the first batch, which the next leader has"
+    );
+    assert_eq!(s.next(Some(FIRST), leader(2)), Next::Retry(1));
+    assert_eq!(s.resend(1).base_sequence, 20);
+    let gap = s.resolve(1, Attempt::OutOfOrder, leader(2)).unwrap();
+    assert_eq!((gap.fate, gap.fault), (Fate::Requeue, Some(FIRST)));
+}
+
+#[test]
+fn h025_one_that_has_forgotten_us_is_a_fresh_leader_again() {
+    let mut s = pipelined(2);
+    s.acknowledged(7);
+    assert_eq!(s.forgotten(-1), Attempt::Refused { retry: true });
+    assert_eq!(s.forgotten(7), Attempt::OutOfOrder, "it is in the log");
+    assert_eq!(s.forgotten(8), Attempt::Forgotten);
+    assert_eq!(fate(&mut s, 0, Attempt::Forgotten), (Fate::Requeue, true));
+    assert_eq!(fate(&mut s, 1, Attempt::Forgotten), (Fate::Requeue, false));
+    s.stamp(0, 10, Some(BUMPED));
+    assert_eq!(
+        s.next(Some(BUMPED), leader(1)),
+        Next::Nothing,
+        "it has nothing of ours"
+    );
+}
+
+#[test]
+fn h025_what_follows_is_forgotten_only_after_the_head() {
+    let mut s = pipelined(2);
+    fate(&mut s, 0, Attempt::Refused { retry: true });
+    assert_eq!(fate(&mut s, 1, Attempt::Forgotten), (Fate::Retry, false));
+}
+
+#[test]
+fn h022_an_epoch_ends_once() {
+    assert_eq!(FIRST.after_fault(FIRST, false), Some(BUMPED));
+    assert_eq!(BUMPED.after_fault(FIRST, false), Some(BUMPED));
+    assert_eq!(FIRST.after_fault(FIRST, true), None, "the id is of no use");
+}
+
+#[test]
 fn h010_what_follows_a_rejected_batch_is_stamped_anew() {
     let mut s = pipelined(3);
     assert_eq!(

@@ -80,7 +80,9 @@ impl ProducerCore {
         }
         let splits = verdict.too_large && self.may_split(now, item.batch);
         let attempt = match code {
-            ErrorCode::UNKNOWN_PRODUCER_ID => self.forgotten(item, answer.log_start_offset),
+            ErrorCode::UNKNOWN_PRODUCER_ID => self.partitions[item.partition as usize]
+                .sequences
+                .forgotten(answer.log_start_offset),
             _ if splits => Attempt::Refused { retry: true },
             _ => verdict.attempt,
         };
@@ -105,18 +107,6 @@ impl ProducerCore {
             splits,
         };
         self.attempt_ended(now, item, ended);
-    }
-
-    /// What UNKNOWN_PRODUCER_ID means (H025): whether retention took the state away, or it is a gap.
-    fn forgotten(&self, item: ProduceItem, log_start_offset: i64) -> Attempt {
-        let acknowledged = self.partitions[item.partition as usize]
-            .sequences
-            .last_acknowledged();
-        match log_start_offset {
-            -1 => Attempt::Refused { retry: true },
-            start if acknowledged.is_some_and(|offset| offset < start) => Attempt::Forgotten,
-            _ => Attempt::OutOfOrder,
-        }
     }
 
     /// Takes the end of an attempt to send a batch.
@@ -242,9 +232,10 @@ impl ProducerCore {
     /// one (H022), and the partition's batches that are surely not written are stamped anew under it. The caller
     /// refreshes the partition.
     fn mend(&mut self, now: Instant, partition: u32, broken: Identity, new_producer_id: bool) {
-        if self.producer_id.held() == Some(broken) {
-            let bumped = broken.bumped().filter(|_| !new_producer_id);
-            self.producer_id = match bumped {
+        let held = self.producer_id.held();
+        let next = held.and_then(|id| id.after_fault(broken, new_producer_id));
+        if next != held {
+            self.producer_id = match next {
                 Some(identity) => ProducerId::Held(identity),
                 None => ProducerId::Wanted {
                     at: now,

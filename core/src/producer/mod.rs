@@ -41,6 +41,8 @@ use crate::{
 use waiters::Waiters;
 
 pub use timers::TimeoutReason;
+#[cfg(test)]
+pub(crate) use verdict::{Verdict, judge};
 
 /// A Kafka producer as a pure state machine: records, bytes and the time go in; request bytes, commands, events and
 /// the next deadline come out.

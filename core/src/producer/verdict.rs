@@ -4,18 +4,18 @@ use crate::{config::Acks, idempotence::Attempt, wire::ErrorCode};
 
 /// The attempt's end, and what else the code asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Verdict {
-    pub(super) attempt: Attempt,
+pub(crate) struct Verdict {
+    pub(crate) attempt: Attempt,
     /// The leader or the topic may be another one than we know.
-    pub(super) stale_metadata: bool,
+    pub(crate) stale_metadata: bool,
     /// The batch may be taken in smaller pieces.
-    pub(super) too_large: bool,
+    pub(crate) too_large: bool,
     /// The producer id is of no use any more; a bump of its epoch would not help.
-    pub(super) new_producer_id: bool,
+    pub(crate) new_producer_id: bool,
 }
 
 /// Judges `code`, as hard cases 0 and 1 have it.
-pub(super) fn judge(code: ErrorCode, acks: Acks) -> Verdict {
+pub(crate) fn judge(code: ErrorCode, acks: Acks) -> Verdict {
     Verdict {
         attempt: attempt(code, acks),
         stale_metadata: is_of_stale_metadata(code),
@@ -30,6 +30,12 @@ pub(super) fn judge(code: ErrorCode, acks: Acks) -> Verdict {
 /// What may have been appended before the error counts as uncertain.
 fn attempt(code: ErrorCode, acks: Acks) -> Attempt {
     match code {
+        ErrorCode::REQUEST_TIMED_OUT if planted!(TimedOutIsRefused) => {
+            Attempt::Refused { retry: true }
+        }
+        ErrorCode::NOT_LEADER_OR_FOLLOWER if planted!(NotLeaderIsRefused) => {
+            Attempt::Refused { retry: true }
+        }
         ErrorCode::NONE | ErrorCode::DUPLICATE_SEQUENCE_NUMBER => Attempt::Written,
 
         // The append may have come before the error: under acks=all the leader waits for followers after it (H165).

@@ -2,7 +2,8 @@
 //!
 //! - [`Model`] is the cluster as a pure state machine: a request and the time go in, an [`Answer`] comes out. It decides as
 //!   Kafka 4.3 does about versions, leaders, epochs, sequences, sizes and checksums, and does what a test tells it behind the
-//!   producer's back: moves leaders, loses records, and lets planned [`Fault`]s strike.
+//!   producer's back: moves leaders, lets followers lag and elections lose records (and lists what they lost), shows old
+//!   metadata, deletes and replaces, pauses and throttles, and lets planned [`Fault`]s and [`Hostile`] answers strike.
 //! - [`Cluster`] serves a model over TCP.
 //! - [`Stage`] puts a model and a producer's core on a stage: links between them, and a clock that only the test moves.
 //!

@@ -76,7 +76,7 @@ impl Model {
 
     /// Keeps a broker from working: its requests wait and are carried out in their order after
     /// [`resume_broker`](Model::resume_broker), as with a process that is stopped by SIGSTOP. It leads on unless its
-    /// partitions are moved.
+    /// partitions are moved, and followers copy meanwhile what it had appended.
     pub fn pause_broker(&mut self, broker: i32) {
         self.broker_mut(broker).paused = true;
     }

@@ -15,6 +15,7 @@ mod links;
 mod liveness;
 mod memory;
 mod metadata;
+mod named;
 mod ordering;
 mod retries;
 mod sequences;

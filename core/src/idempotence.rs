@@ -324,7 +324,8 @@ impl Sequences {
         // An older leader answers late, and the next one has taken what was before it (H006).
         let is_outdated =
             entry.pipelined && self.proven != Some(leadership) && !planted!(AnyAnswerCounts);
-        let is_consequence = place > 0 || is_outdated;
+        let is_forgotten = planted!(ForgottenIsProven) && attempt == Attempt::Forgotten;
+        let is_consequence = (place > 0 || is_outdated) && !is_forgotten;
         if planted!(ProvenByRefusal) && matches!(attempt, Attempt::Refused { .. }) {
             self.proven = Some(leadership);
         }

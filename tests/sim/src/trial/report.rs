@@ -24,6 +24,8 @@ pub struct Report {
     pub simulated: Duration,
     /// Faults that struck.
     pub faults: BTreeMap<FaultKind, u64>,
+    /// How often each hard case came up, by its number.
+    pub cases: BTreeMap<u16, u64>,
     /// A number that depends on everything that happened; of many trials, on all of them in any order.
     pub digest: u64,
     /// The faults that a judge wants to know, and whom they struck.
@@ -56,6 +58,9 @@ impl Report {
         self.simulated += other.simulated;
         for (kind, count) in &other.faults {
             *self.faults.entry(*kind).or_default() += count;
+        }
+        for (case, count) in &other.cases {
+            *self.cases.entry(*case).or_default() += count;
         }
         self.digest ^= other.digest;
     }

@@ -1,13 +1,11 @@
 //! The hard cases of a producer's life, told one by one on the deterministic stage.
 
-#[path = "../common/mod.rs"]
-mod common;
-
 mod acks;
 mod bootstrap;
 mod brokers;
 mod clocks;
 mod closing;
+mod common;
 mod epochs;
 mod expiry;
 mod flushing;
@@ -17,6 +15,7 @@ mod links;
 mod liveness;
 mod memory;
 mod metadata;
+mod named;
 mod ordering;
 mod retries;
 mod sequences;
@@ -24,3 +23,4 @@ mod splitting;
 mod throttling;
 mod topics;
 mod versions;
+mod views;

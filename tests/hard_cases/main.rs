@@ -10,6 +10,7 @@ mod epochs;
 mod expiry;
 mod flushing;
 mod frames;
+mod growth;
 mod identity;
 mod links;
 mod liveness;

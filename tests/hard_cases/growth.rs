@@ -1,12 +1,10 @@
 //! Batches that grow beyond `batch.size` while the way to their broker is blocked.
 
-mod common;
-
 use std::time::Duration;
 
 use ottla_sim::{Dial, Stage, code};
 
-use common::{arrivals, warm};
+use crate::common::{arrivals, warm};
 
 /// Five letters fill a batch; it goes at once, if it can.
 const SMALL: &[(&str, &str)] = &[("batch.size", "1110"), ("linger.ms", "5")];

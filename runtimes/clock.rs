@@ -1,13 +1,29 @@
 //! The two clocks: a monotonic one for every timer, and the wall's for the time stamped on records.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use ottla_core::Instant;
 
-/// The monotonic clock, counted from the producer's start.
-#[derive(Clone, Copy, Debug)]
+/// Both clocks, where they are not the system's: a simulator's, or a test's.
+///
+/// The instants that a [`Runtime`](crate::driver::Runtime) is asked to sleep until are on this monotonic clock.
+pub trait TimeSource: Send + Sync + 'static {
+    /// The monotonic clock.
+    fn now(&self) -> std::time::Instant;
+
+    /// The wall clock, which may jump.
+    fn wall(&self) -> SystemTime;
+}
+
+/// The monotonic clock, counted from the producer's start, and the wall's.
+#[derive(Clone)]
 pub(crate) struct Clock {
     origin: std::time::Instant,
+    /// `None`: the system's.
+    source: Option<Arc<dyn TimeSource>>,
 }
 
 /// One look at both clocks.
@@ -28,21 +44,22 @@ const WALL_HOLDS: Duration = Duration::from_millis(5);
 const NEVER: Duration = Duration::from_hours(24 * 365);
 
 impl Clock {
-    pub(crate) fn start() -> Self {
-        Self {
-            origin: std::time::Instant::now(),
-        }
+    pub(crate) fn start(source: Option<Arc<dyn TimeSource>>) -> Self {
+        let origin = source
+            .as_ref()
+            .map_or_else(std::time::Instant::now, |source| source.now());
+        Self { origin, source }
     }
 
     pub(crate) fn now(&self) -> Instant {
-        Instant::ORIGIN + self.origin.elapsed()
+        Instant::ORIGIN + self.monotonic().saturating_duration_since(self.origin)
     }
 
     /// Looks at both clocks.
     pub(crate) fn moment(&self) -> Moment {
         Moment {
             now: self.now(),
-            wall: millis(SystemTime::now()),
+            wall: self.wall(),
         }
     }
 
@@ -53,7 +70,7 @@ impl Clock {
         if passed > WALL_HOLDS {
             *last = Moment {
                 now,
-                wall: millis(SystemTime::now()),
+                wall: self.wall(),
             };
             return *last;
         }
@@ -64,12 +81,26 @@ impl Clock {
     }
 
     /// The same instant for a runtime's timer.
-    pub(crate) fn to_std(self, instant: Instant) -> std::time::Instant {
+    pub(crate) fn to_std(&self, instant: Instant) -> std::time::Instant {
         let distance = instant.since(Instant::ORIGIN);
         self.origin
             .checked_add(distance)
             .filter(|_| instant != Instant::NEVER)
-            .unwrap_or_else(|| std::time::Instant::now() + NEVER)
+            .unwrap_or_else(|| self.monotonic() + NEVER)
+    }
+
+    fn monotonic(&self) -> std::time::Instant {
+        match &self.source {
+            None => std::time::Instant::now(),
+            Some(source) => source.now(),
+        }
+    }
+
+    fn wall(&self) -> i64 {
+        millis(match &self.source {
+            None => SystemTime::now(),
+            Some(source) => source.wall(),
+        })
     }
 }
 
@@ -95,7 +126,7 @@ mod tests {
 
     #[test]
     fn instants_translate_and_never_overflow() {
-        let clock = Clock::start();
+        let clock = Clock::start(None);
         let later = clock.to_std(Instant::ORIGIN + Duration::from_secs(3));
         assert_eq!(later - clock.origin, Duration::from_secs(3));
         for far in [Instant::NEVER, Instant::from_nanos(u64::MAX - 1)] {
@@ -105,7 +136,7 @@ mod tests {
 
     #[test]
     fn the_wall_is_read_again_after_a_while() {
-        let clock = Clock::start();
+        let clock = Clock::start(None);
         let mut last = clock.moment();
         last.wall = 7;
         let held = clock.moment_after(&mut last);

@@ -66,11 +66,12 @@ pub mod tokio;
 mod wait;
 mod warning;
 
+pub use clock::TimeSource;
 pub use delivery::{Delivery, RecordMetadata, Undelivered};
 pub use ottla_core::{
     Acks, Cause, Config, ConfigBuilder, ConfigError, DeliveryError, Disconnect, Fatal, HostPort,
-    InvalidTopic, Metrics, PartitionInfo, PropertiesError, ProtocolError, ResolveError, SendError,
-    SequenceGap, WaitedFor, parse_properties, partition_for_key, wire::ErrorCode,
+    InvalidTopic, Metrics, PartitionInfo, PropertiesError, ProtocolError, Purge, ResolveError,
+    SendError, SequenceGap, WaitedFor, parse_properties, partition_for_key, wire::ErrorCode,
 };
 pub use producer::{Producer, SendAllError};
 pub use record::{Header, Record, Timestamp, Topic, TopicRef};

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use ottla_core::{Config, Fatal, InvalidTopic, Metrics, PartitionInfo, Scope, SendError};
+use ottla_core::{Config, Fatal, InvalidTopic, Metrics, PartitionInfo, Purge, Scope, SendError};
 
 use crate::{
     delivery::{Call, Delivery, RecordMetadata, Undelivered},
@@ -157,6 +157,20 @@ impl Producer {
             state.flush(Scope::All)
         };
         flushed.await;
+    }
+
+    /// Ends records without waiting for their delivery: those that are queued as not written, those that are on their
+    /// way as perhaps written. Their deliveries and callbacks learn [`DeliveryError::Purged`].
+    ///
+    /// The producer goes on: later records are sent as ever.
+    ///
+    /// [`DeliveryError::Purged`]: crate::DeliveryError::Purged
+    pub fn purge(&self, what: Purge) {
+        let mut state = self.shared().lock();
+        if state.end.is_none() {
+            let now = state.moment().now;
+            state.core.purge(now, what);
+        }
     }
 
     /// The partitions of a topic and their leaders, waiting for them at most `max.block.ms`.

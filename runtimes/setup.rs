@@ -3,12 +3,19 @@
 use std::{
     error::Error,
     fmt, io,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use ottla_core::{Config, ProducerCore};
 
-use crate::{clock::Clock, shared::Shared, warning::Warning};
+use crate::{
+    clock::{Clock, TimeSource},
+    shared::Shared,
+    warning::Warning,
+};
 
 /// A configuration, and what the facade adds to it. A [`Config`] alone will do wherever a setup is asked for.
 ///
@@ -22,6 +29,8 @@ use crate::{clock::Clock, shared::Shared, warning::Warning};
 pub struct Setup {
     config: Config,
     on_warning: OnWarning,
+    time: Option<Arc<dyn TimeSource>>,
+    seed: Option<[u8; 32]>,
 }
 
 pub(crate) type OnWarning = Box<dyn FnMut(&Warning) + Send>;
@@ -66,6 +75,8 @@ impl Setup {
         Self {
             config,
             on_warning: Box::new(|_| ()),
+            time: None,
+            seed: None,
         }
     }
 
@@ -78,21 +89,39 @@ impl Setup {
         self
     }
 
+    /// Takes the time from `source` instead of the system: a simulator's clock, for example.
+    pub fn time(mut self, source: impl TimeSource) -> Self {
+        self.time = Some(Arc::new(source));
+        self
+    }
+
+    /// Takes this seed instead of the system's random bytes: the jitter of back-offs and the choice of partitions then
+    /// repeat from run to run. For simulators and tests.
+    pub fn seed(mut self, seed: [u8; 32]) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
     /// A core with its clock started, a seed from the system, the processor's checksum and a name.
     pub(crate) fn build(self) -> Result<(Shared, OnWarning), StartError> {
         static PRODUCERS: AtomicU32 = AtomicU32::new(0);
 
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed).map_err(|_| StartError::NoEntropy)?;
+        let seed = self.seed.map_or_else(entropy, Ok)?;
         let number = PRODUCERS.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         let mut config = self.config.with_checksum(crc32c::crc32c_append);
         if config.client_id().is_empty() {
             config = config.with_client_id(&format!("producer-{number}"));
         }
-        let clock = Clock::start();
+        let clock = Clock::start(self.time);
         let core = ProducerCore::new(config.clone(), seed, clock.now());
         Ok((Shared::new(core, config, clock, number), self.on_warning))
     }
+}
+
+fn entropy() -> Result<[u8; 32], StartError> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|_| StartError::NoEntropy)?;
+    Ok(seed)
 }
 
 impl From<Config> for Setup {

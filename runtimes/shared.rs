@@ -39,7 +39,7 @@ pub(crate) struct Asleep {
 impl Shared {
     pub(crate) fn new(core: ProducerCore, config: Config, clock: Clock, number: u32) -> Self {
         Self {
-            state: Mutex::new(State::new(core, clock, number)),
+            state: Mutex::new(State::new(core, clock.clone(), number)),
             clock,
             config,
         }

@@ -83,13 +83,13 @@ impl State {
     pub(crate) fn new(core: ProducerCore, clock: Clock, number: u32) -> Self {
         Self {
             core,
-            clock,
             number,
             end: None,
             closing: false,
             driver: Asleep::not(),
             turn: None,
             last_look: clock.moment(),
+            clock,
             topics: Vec::new(),
             batches: Vec::new(),
             waiting: Vec::new(),

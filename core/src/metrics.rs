@@ -1,6 +1,6 @@
 //! What the core counts: plain numbers, for others to format and export.
 
-/// Counters since the producer was made. They only grow.
+/// Counters since the producer was made, which only grow, and gauges.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Metrics {
@@ -28,4 +28,8 @@ pub struct Metrics {
     pub connections_closed: u64,
     /// New epochs that were begun since a sequence was broken.
     pub epoch_bumps: u64,
+    /// A gauge: the bytes of `buffer.memory` that are free (Java's `buffer-available-bytes`).
+    pub buffer_available_bytes: usize,
+    /// A gauge: `buffer.memory` (Java's `buffer-total-bytes`).
+    pub buffer_total_bytes: usize,
 }

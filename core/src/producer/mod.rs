@@ -295,10 +295,14 @@ impl ProducerCore {
         self.cluster.get(topic).map(|t| &*t.name)
     }
 
-    /// The counters.
+    /// The counters and gauges.
     #[must_use]
     pub fn metrics(&self) -> Metrics {
-        self.metrics
+        Metrics {
+            buffer_available_bytes: self.memory.free(),
+            buffer_total_bytes: self.memory.limit(),
+            ..self.metrics
+        }
     }
 
     /// The bytes of `buffer.memory` that are free.

@@ -26,6 +26,7 @@
 //! match model.handle(Duration::ZERO, leader, /* connection */ 1, &request[..]) {
 //!     Answer::Reply(frame) => assert_eq!(&frame[4..8], [0, 0, 0, 1]), // send it now
 //!     Answer::Later { due, frame } => drop((due, frame)),              // send it when `due` has come
+//!     Answer::Waits => {}                                              // `Model::poll_answer` will give the answer
 //!     Answer::Silence => {}                                            // send nothing
 //!     Answer::Disconnect => {}                                         // close the connection
 //! }
@@ -43,14 +44,23 @@
 //!
 //! # What is left out
 //!
-//! Transactions, consumer groups, authentication, compaction, message formats older than 2, Fetch sessions. Replication takes
-//! no time and loses nothing unless a test says so.
+//! Transactions, consumer groups, authentication, compaction, message formats older than 2, Fetch sessions. A follower
+//! that comes back has thrown away what its leader does not have; a broker that was deposed knows it at once. Replication
+//! takes no time and loses nothing unless a test says so.
 
+mod chance;
 pub mod code;
 mod model;
+mod network;
 mod server;
 mod stage;
+mod trial;
+mod world;
 
-pub use model::{Answer, Api, Fault, LogRecord, Model, On, Produced};
+pub use chance::Chance;
+pub use model::{Answer, Answered, Api, Fault, Hostile, LogRecord, Loss, Model, On, Produced};
+pub use network::{Dialling, Lookup as Resolving, Tamper};
 pub use server::{Builder, Cluster};
 pub use stage::{Cut, Dial, Fate, Lookup, Sent, Stage};
+pub use trial::{Broken, Report, Trial};
+pub use world::{Clock, Fact, FaultKind, Layer, Line, Spawner, Stuck, Told, World};

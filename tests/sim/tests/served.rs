@@ -95,6 +95,29 @@ fn pipelined_requests_are_answered_in_order() {
 }
 
 #[test]
+fn answers_wait_for_followers_and_paused_brokers() {
+    let (cluster, address) = started();
+    let lag = Duration::from_millis(30);
+    cluster.with_model(|model| model.set_replication_lag("t", 0, lag));
+    let mut client = Client::connect(address);
+    let start = Instant::now();
+    client.write(&produce_request(1, 0));
+    assert_eq!(base_offset(client.read().unwrap(), 1), 0);
+    assert!(start.elapsed() >= lag);
+
+    cluster.with_model(|model| model.pause_broker(1));
+    client.write(&produce_request(2, 1));
+    client.0.set_read_timeout(Some(lag)).unwrap();
+    assert!(client.read().is_err(), "the broker does nothing");
+    client
+        .0
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .unwrap();
+    cluster.with_model(|model| model.resume_broker(1));
+    assert_eq!(base_offset(client.read().unwrap(), 2), 1);
+}
+
+#[test]
 fn metadata_names_the_real_addresses() {
     let (cluster, address) = started();
     let mut client = Client::connect(address);

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::topics::{Partition, Topic, is_valid_name};
-use super::versions::Api;
-use super::{Broker, Fault, Model, On};
+use super::topics::{Partition, Topic};
+use super::{Fault, Model, On};
 
 /// Settings for the whole cluster.
 impl Model {
@@ -19,7 +18,7 @@ impl Model {
         self.settings.replication = replicas.max(1);
     }
 
-    /// Replicas that must be up for `acks=all`; 1 by default (Kafka's `min.insync.replicas`).
+    /// Replicas that must be in sync for `acks=all`; 1 by default (Kafka's `min.insync.replicas`).
     pub fn set_min_insync_replicas(&mut self, replicas: usize) {
         self.settings.min_insync_replicas = replicas;
     }
@@ -37,9 +36,20 @@ impl Model {
             .for_each(|topic| topic.max_message_bytes = bytes);
     }
 
-    /// The throttle time in every answer that has the field; zero by default. The model names it and does not enforce it.
+    /// The throttle time in every answer that has the field; zero by default.
     pub fn set_throttle(&mut self, time: Duration) {
         self.settings.throttle = time;
+    }
+
+    /// Watches that clients obey the throttle times they are told (KIP-219): a request that comes on a throttled connection
+    /// is a violation ("I13: ...") if it comes later than `grace` after the answer was sent, and before the throttle time
+    /// after that is over. `None`, the default, watches nothing.
+    ///
+    /// The model sees when answers leave and requests arrive, not the client's end: the grace must be the longest time that
+    /// an answer and a request can be on their way together, slow writing and stalls included, so that no client is
+    /// blamed that had not read the answer.
+    pub fn set_throttle_grace(&mut self, grace: Option<Duration>) {
+        self.settings.throttle_grace = grace;
     }
 
     /// Whether NOT_LEADER_OR_FOLLOWER names the leader and its address (KIP-951, Produce 10 and newer); it does by default.
@@ -50,7 +60,13 @@ impl Model {
     /// Whether a duplicate from before the last five batches is DUPLICATE_SEQUENCE_NUMBER, as brokers before Kafka 1.1
     /// answer, and not OUT_OF_ORDER_SEQUENCE_NUMBER, as today's do; off by default.
     pub fn set_names_old_duplicates(&mut self, on: bool) {
-        self.settings.names_old_duplicates = on;
+        self.settings.producer_rules.names_old_duplicates = on;
+    }
+
+    /// Whether a producer without any record in the log left is unknown and has to begin at sequence 0, as with brokers
+    /// before Kafka 2.5, which answer UNKNOWN_PRODUCER_ID otherwise; off by default.
+    pub fn set_names_unknown_producers(&mut self, on: bool) {
+        self.settings.producer_rules.names_unknown_producers = on;
     }
 
     /// What all logs may hold together before the oldest batches go; 1 GiB by default.
@@ -81,101 +97,8 @@ impl Model {
     }
 }
 
-/// Brokers. These methods panic if the cluster has no broker with the id.
-impl Model {
-    /// Where clients find a broker.
-    pub fn set_address(&mut self, broker: i32, host: &str, port: u16) {
-        let broker = self.broker_mut(broker);
-        host.clone_into(&mut broker.host);
-        broker.port = port;
-    }
-
-    /// Offers this range of versions of an API, or takes the API off the broker's table. Versions that the model does not
-    /// know may be offered; requests in them close the connection.
-    pub fn set_versions(&mut self, broker: i32, api: Api, range: Option<(i16, i16)>) {
-        self.broker_mut(broker).versions.set(api, range);
-    }
-
-    /// Takes a broker down: its requests are refused, and each partition it led goes to the next replica that is up, in a new
-    /// leader epoch and with nothing lost, or has no leader.
-    pub fn stop_broker(&mut self, broker: i32) {
-        self.broker_mut(broker).up = false;
-        self.elect_where(|leader| leader == Some(broker));
-    }
-
-    /// Brings a broker up again: it leads what has no leader and is replicated to it, and nothing else yet.
-    pub fn start_broker(&mut self, broker: i32) {
-        self.broker_mut(broker).up = true;
-        self.elect_where(|leader| leader.is_none());
-    }
-
-    /// Elects the first live replica of every partition whose leader meets the condition.
-    fn elect_where(&mut self, condition: impl Fn(Option<i32>) -> bool) {
-        let brokers = &self.brokers;
-        let up = |id: &&i32| brokers.get(id).is_some_and(|broker| broker.up);
-        for partition in self
-            .topics
-            .iter_mut()
-            .flat_map(|topic| &mut topic.partitions)
-        {
-            let next = partition.replicas.iter().find(up).copied();
-            if condition(partition.leader) && next != partition.leader {
-                partition.elect(next);
-            }
-        }
-    }
-
-    fn broker_mut(&mut self, id: i32) -> &mut Broker {
-        self.brokers
-            .get_mut(&id)
-            .expect("the cluster has a broker with this id")
-    }
-}
-
 /// Topics and partitions. These methods panic if there is no such topic or partition, unless they say otherwise.
 impl Model {
-    /// Creates a topic, with partition P led by broker P modulo the number of brokers; does nothing if it exists.
-    pub fn create_topic(&mut self, name: &str, partitions: i32) {
-        assert!(is_valid_name(name), "{name:?} is no valid name for a topic");
-        if self.topics.get(name).is_some() {
-            return;
-        }
-        let topic = Topic {
-            id: self.ids.topic(),
-            name: Arc::from(name),
-            hidden: false,
-            compacted: false,
-            log_append_time: false,
-            max_message_bytes: self.settings.max_message_bytes,
-            partitions: Vec::new(),
-        };
-        self.topics.insert(topic);
-        self.add_partitions(name, partitions);
-    }
-
-    /// Deletes a topic with its records and producer state; does nothing if there is none. A topic created anew under the
-    /// name has another id.
-    pub fn delete_topic(&mut self, name: &str) {
-        if let Some(topic) = self.topics.remove(name) {
-            let held = topic
-                .partitions
-                .iter()
-                .map(|partition| partition.log.size())
-                .sum();
-            self.released(held);
-        }
-    }
-
-    /// Adds partitions behind those there are.
-    pub fn add_partitions(&mut self, topic: &str, more: i32) {
-        let first = self.topic(topic).partitions.len();
-        let fresh: Vec<Partition> = (first..)
-            .zip(0..more)
-            .map(|(index, _)| self.place(index))
-            .collect();
-        self.topic_mut(topic).partitions.extend(fresh);
-    }
-
     /// Leaves a topic out of metadata, or shows it again; Produce goes on meanwhile.
     pub fn hide_topic(&mut self, topic: &str, hidden: bool) {
         self.topic_mut(topic).hidden = hidden;
@@ -196,79 +119,25 @@ impl Model {
         self.topic_mut(topic).compacted = on;
     }
 
-    /// Moves a partition to another leader, which has all records and knows all producers.
-    pub fn move_leader(&mut self, topic: &str, partition: i32, to: i32) {
-        assert!(self.is_up(to), "broker {to} is not up and can't lead");
-        self.partition_mut(topic, partition).elect(Some(to));
-    }
-
-    /// Moves a partition to a leader that never got the last `batches` batches, as an unclean election does. The new leader
-    /// knows of the producers what the rest of the log says; [`forget_producers`](Model::forget_producers) makes it forget
-    /// that too.
-    pub fn move_leader_losing(&mut self, topic: &str, partition: i32, to: i32, batches: usize) {
-        let offset = self
-            .partition(topic, partition)
-            .log
-            .offset_before_last(batches);
-        self.truncate(topic, partition, offset);
-        self.move_leader(topic, partition, to);
-    }
-
-    /// Takes a partition's leader away; the next [`move_leader`](Model::move_leader) or
-    /// [`start_broker`](Model::start_broker) gives it one.
-    pub fn remove_leader(&mut self, topic: &str, partition: i32) {
-        self.partition_mut(topic, partition).elect(None);
-    }
-
-    /// Forgets all producers of a partition, as a broker does after `producer.id.expiration.ms`.
-    pub fn forget_producers(&mut self, topic: &str, partition: i32) {
-        self.partition_mut(topic, partition).producers.clear();
-    }
-
-    /// Makes a partition believe that another instance wrote with this producer id and epoch.
-    pub fn fence_producer(&mut self, topic: &str, partition: i32, producer_id: i64, epoch: i16) {
-        self.partition_mut(topic, partition)
-            .producers
-            .fence(producer_id, epoch);
-    }
-
-    /// Cuts the log before `offset`, or before the batch that holds it; the producer state follows.
-    pub fn truncate(&mut self, topic: &str, partition: i32, offset: i64) {
-        let freed = self.partition_mut(topic, partition).truncate(offset);
-        self.released(freed);
-    }
-
-    /// Moves the start of the log up to `offset`, as retention and DeleteRecords do; the producer state stays.
-    pub fn delete_records(&mut self, topic: &str, partition: i32, before_offset: i64) {
-        let freed = self
-            .partition_mut(topic, partition)
-            .log
-            .delete_before(before_offset);
-        self.released(freed);
-    }
-
-    /// A fresh partition, its replicas on consecutive brokers.
-    fn place(&self, index: usize) -> Partition {
-        let brokers: Vec<i32> = self.brokers.keys().copied().collect();
-        let count = self.settings.replication.min(brokers.len());
-        let replicas: Vec<i32> = brokers
-            .iter()
-            .cycle()
-            .skip(index % brokers.len().max(1))
-            .take(count)
-            .copied()
-            .collect();
-        let leader = replicas.iter().copied().find(|&id| self.is_up(id));
-        Partition::new(replicas, leader)
-    }
-
     pub(crate) fn topic(&self, name: &str) -> &Topic {
         self.topics
             .get(name)
             .expect("the cluster has a topic of this name")
     }
 
-    fn topic_mut(&mut self, name: &str) -> &mut Topic {
+    /// Every partition of every topic.
+    pub(crate) fn all_partitions(&self) -> Vec<(Arc<str>, i32)> {
+        let of_topic = |topic: &Topic| {
+            let name = topic.name.clone();
+            let indices = (0i32..).zip(&topic.partitions);
+            indices
+                .map(move |(index, _)| (name.clone(), index))
+                .collect::<Vec<_>>()
+        };
+        self.topics.iter().flat_map(of_topic).collect()
+    }
+
+    pub(crate) fn topic_mut(&mut self, name: &str) -> &mut Topic {
         self.topics
             .get_mut(name)
             .expect("the cluster has a topic of this name")
@@ -280,7 +149,7 @@ impl Model {
             .expect("the topic has a partition of this number")
     }
 
-    fn partition_mut(&mut self, topic: &str, partition: i32) -> &mut Partition {
+    pub(crate) fn partition_mut(&mut self, topic: &str, partition: i32) -> &mut Partition {
         self.topic_mut(topic)
             .partition_mut(partition)
             .expect("the topic has a partition of this number")

@@ -21,6 +21,8 @@ pub(crate) struct Caller {
     pub(crate) api: Api,
     pub(crate) version: i16,
     pub(crate) correlation: i32,
+    /// What the answer is to name.
+    pub(crate) throttle: Duration,
 }
 
 /// The bytes are no request that a broker understands.
@@ -50,6 +52,7 @@ impl Caller {
             api,
             version,
             correlation,
+            throttle: Duration::ZERO,
         })
     }
 
@@ -63,6 +66,22 @@ impl Caller {
         shape::check(self.api, self.version, &request)?;
         let decoded = R::decode(&mut request, self.version).map_err(|_| Malformed)?;
         Ok((decoded, request.remaining()))
+    }
+
+    pub(crate) fn throttle_ms(&self) -> i32 {
+        i32::try_from(self.throttle.as_millis()).unwrap_or(i32::MAX)
+    }
+
+    /// Whether the client has to wait as long as the answer says; before KIP-219 the broker did.
+    pub(crate) fn has_to_wait(&self) -> bool {
+        let since = match self.api {
+            Api::Produce | Api::Metadata => 6,
+            Api::Fetch => 8,
+            Api::ListOffsets => 3,
+            Api::ApiVersions => 2,
+            Api::InitProducerId => 1,
+        };
+        self.version >= since
     }
 
     /// Encodes an answer.

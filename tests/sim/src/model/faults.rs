@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use super::hostile::Hostile;
 use super::versions::Api;
 
 /// The request a [`Fault`] waits for.
@@ -68,6 +69,10 @@ pub enum Fault {
     Delay(Duration),
     /// The request is carried out, and these bytes are sent in place of the answer, without a length in front.
     Garbage(Vec<u8>),
+    /// The request is carried out, and the answer makes no sense.
+    Hostile(Hostile),
+    /// The request is carried out, and the answer names this throttle time.
+    Throttle(Duration),
 }
 
 /// What becomes of a request as a whole.
@@ -104,13 +109,26 @@ impl From<Api> for On {
 }
 
 impl Fault {
-    /// Whether the request is carried out, apart from what an error code masks.
-    pub(crate) fn is_carried_out(&self) -> bool {
-        !matches!(self, Fault::Disconnect | Fault::Silence)
+    /// A name that stays the same from version to version, for counters.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Fault::Pass => "pass",
+            Fault::Refuse(_) => "refuse",
+            Fault::RefuseRecords { .. } => "refuse records",
+            Fault::AppendThen(_) => "append, then an error",
+            Fault::AppendThenDisconnect => "append, then disconnect",
+            Fault::AppendThenSilence => "append, then silence",
+            Fault::Disconnect => "disconnect",
+            Fault::Silence => "silence",
+            Fault::Delay(_) => "delay",
+            Fault::Garbage(_) => "garbage",
+            Fault::Hostile(hostile) => hostile.name(),
+            Fault::Throttle(_) => "throttle",
+        }
     }
 
-    /// The error code that takes the place of success.
-    pub(crate) fn code(&self) -> Option<i16> {
+    /// The error code that takes the place of success, if it is one that does.
+    pub fn code(&self) -> Option<i16> {
         match self {
             Fault::Refuse(code) | Fault::AppendThen(code) | Fault::RefuseRecords { code, .. } => {
                 Some(*code)
@@ -119,11 +137,33 @@ impl Fault {
         }
     }
 
+    pub(crate) fn hostile(&self) -> Option<Hostile> {
+        match self {
+            Fault::Hostile(hostile) => Some(*hostile),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn throttle(&self) -> Option<Duration> {
+        match self {
+            Fault::Throttle(time) => Some(*time),
+            _ => None,
+        }
+    }
+
+    /// Whether the request is carried out, apart from what an error code masks.
+    pub(crate) fn is_carried_out(&self) -> bool {
+        !matches!(self, Fault::Disconnect | Fault::Silence)
+    }
+
     pub(crate) fn fate(&self) -> Fate {
         match self {
-            Fault::Pass | Fault::Refuse(_) | Fault::RefuseRecords { .. } | Fault::AppendThen(_) => {
-                Fate::Answered
-            }
+            Fault::Pass
+            | Fault::Refuse(_)
+            | Fault::RefuseRecords { .. }
+            | Fault::AppendThen(_)
+            | Fault::Hostile(_)
+            | Fault::Throttle(_) => Fate::Answered,
             Fault::Delay(time) => Fate::Delayed(*time),
             Fault::Garbage(bytes) => Fate::Replaced(bytes.clone()),
             Fault::Disconnect | Fault::AppendThenDisconnect => Fate::Closed,
@@ -136,6 +176,8 @@ impl Fault {
 #[derive(Debug, Default)]
 pub(crate) struct Faults {
     planned: BTreeMap<On, VecDeque<Fault>>,
+    /// How often each has struck, by name.
+    struck: BTreeMap<&'static str, u64>,
 }
 
 impl Faults {
@@ -150,7 +192,14 @@ impl Faults {
         if queue.is_empty() {
             self.planned.remove(on);
         }
+        if let Some(fault) = &fault {
+            *self.struck.entry(fault.name()).or_default() += 1;
+        }
         fault
+    }
+
+    pub(crate) fn struck(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.struck.iter().map(|(&name, &count)| (name, count))
     }
 
     pub(crate) fn is_empty(&self) -> bool {

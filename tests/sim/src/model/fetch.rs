@@ -25,7 +25,7 @@ impl Model {
         request: &FetchRequest,
         refused: Option<i16>,
     ) -> (Reply, Duration) {
-        let mut response = FetchResponse::default().with_throttle_time_ms(self.throttle_ms());
+        let mut response = FetchResponse::default().with_throttle_time_ms(caller.throttle_ms());
         if let Some(code) = refused {
             if caller.version >= 7 {
                 response.error_code = code;
@@ -88,12 +88,13 @@ impl Model {
             return fail(code);
         }
         let log = &partition.log;
-        if !(log.start()..=log.end()).contains(&wanted.fetch_offset) {
+        let readable = partition.high_watermark();
+        if !(log.start()..=readable).contains(&wanted.fetch_offset) {
             return fail(code::OFFSET_OUT_OF_RANGE);
         }
         let room = room.min(usize::try_from(wanted.partition_max_bytes).unwrap_or(0));
-        data.with_high_watermark(log.end())
-            .with_last_stable_offset(log.end())
+        data.with_high_watermark(readable)
+            .with_last_stable_offset(readable)
             .with_log_start_offset(log.start())
             .with_aborted_transactions(None)
             .with_records(Some(batches(
@@ -120,10 +121,14 @@ impl Partition {
     }
 }
 
-/// Whole batches from the one with `offset` on, as many as there is room for; the first one anyway if asked for.
+/// Whole batches that are replicated, from the one with `offset` on, as many as there is room for; the first one anyway if asked for.
 fn batches(partition: &Partition, offset: i64, room: usize, at_least_one: bool) -> Bytes {
     let mut out = BytesMut::new();
+    let readable = partition.high_watermark();
     for batch in partition.log.batches_from(offset) {
+        if batch.end() > readable {
+            break;
+        }
         let fits = out.len() as u64 + batch.size() <= room as u64;
         let must = at_least_one && out.is_empty();
         if !fits && !must {

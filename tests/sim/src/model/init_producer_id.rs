@@ -2,8 +2,8 @@
 
 use kafka_protocol::messages::{InitProducerIdRequest, InitProducerIdResponse};
 
-use super::Model;
 use super::envelope::{Caller, Reply};
+use super::{Fault, Model};
 use crate::code;
 
 impl Model {
@@ -11,13 +11,16 @@ impl Model {
         &mut self,
         caller: Caller,
         request: &InitProducerIdRequest,
-        refused: Option<i16>,
+        fault: Option<&Fault>,
     ) -> Reply {
+        let refused = fault.and_then(Fault::code);
+        let last = self.ids.last_producer;
         let transactional = request.transactional_id.is_some();
         let error =
             refused.or(transactional.then_some(code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED));
-        let response = InitProducerIdResponse::default().with_throttle_time_ms(self.throttle_ms());
-        let response = match error.unwrap_or(code::NONE) {
+        let response =
+            InitProducerIdResponse::default().with_throttle_time_ms(caller.throttle_ms());
+        let mut response = match error.unwrap_or(code::NONE) {
             // Like Kafka, which looks at the id and epoch in the request only if there is a transactional id.
             code::NONE => {
                 let (id, epoch) = self.next_producer();
@@ -30,12 +33,16 @@ impl Model {
                 .with_producer_id((-1).into())
                 .with_producer_epoch(-1),
         };
+        if let Some(hostile) = fault.and_then(Fault::hostile) {
+            hostile.spoil_producer(&mut response, last);
+        }
         caller.reply(&response)
     }
 
     fn next_producer(&mut self) -> (i64, i16) {
         let id = self.ids.next_producer;
         self.ids.next_producer += 1;
-        (id, std::mem::take(&mut self.ids.next_epoch))
+        self.ids.last_producer = (id, std::mem::take(&mut self.ids.next_epoch));
+        self.ids.last_producer
     }
 }

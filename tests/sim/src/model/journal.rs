@@ -12,7 +12,7 @@ const ENTRIES: usize = 1 << 16;
 const VIOLATIONS: usize = 1 << 10;
 
 /// One batch that reached a broker.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Produced {
     /// When the request arrived, since the start.
@@ -21,8 +21,12 @@ pub struct Produced {
     pub broker: i32,
     /// The connection it came on.
     pub connection: u64,
-    /// The topic's name, or its id if no topic has it.
+    /// The version of the request.
+    pub version: i16,
+    /// The topic's name; empty if the request has an id that no topic has.
     pub topic: Arc<str>,
+    /// The topic's id; zero if the request has a name that no topic has.
+    pub topic_id: [u8; 16],
     /// The partition's number.
     pub partition: i32,
     /// The request's `acks`.
@@ -35,12 +39,24 @@ pub struct Produced {
     pub base_sequence: i32,
     /// Records in the batch.
     pub count: i32,
+    /// Bytes of the batch.
+    pub bytes: usize,
     /// The code answered, or that would have been if the answer was not lost to a fault.
     pub code: i16,
     /// The base offset answered; -1 for none.
     pub base_offset: i64,
     /// The batch went into the log by this request.
     pub appended: bool,
+    /// Batches that the broker remembered of the producer, and no longer does since this one was appended.
+    pub pushed_out: usize,
+    /// The batch was in the log before, and one of those that the broker remembers.
+    pub duplicate: bool,
+    /// The batch lies before those that the broker remembers.
+    pub old_duplicate: bool,
+    /// The answer waits for the followers; the code is not final.
+    pub waits: bool,
+    /// The name of the planned fault that struck it.
+    pub fault: Option<&'static str>,
 }
 
 /// Counters, the last Produce requests and the rules broken.
@@ -48,6 +64,8 @@ pub struct Produced {
 pub(crate) struct Journal {
     pub(crate) requests: BTreeMap<Api, u64>,
     pub(crate) produced: VecDeque<Produced>,
+    /// Entries ever made.
+    pub(crate) noted: u64,
     pub(crate) violations: Vec<String>,
 }
 
@@ -56,15 +74,28 @@ impl Journal {
         *self.requests.entry(api).or_default() += 1;
     }
 
-    pub(crate) fn note(&mut self, entry: Produced) {
+    /// Adds an entry and returns its number.
+    pub(crate) fn note(&mut self, entry: Produced) -> u64 {
         if self.produced.len() == ENTRIES {
             self.produced.pop_front();
         }
         self.produced.push_back(entry);
+        self.noted += 1;
+        self.noted
+    }
+
+    /// An entry's answer waits for nothing any more.
+    pub(crate) fn settle(&mut self, number: u64, code: i16) {
+        let from_last = usize::try_from(self.noted - number).unwrap_or(usize::MAX);
+        let place = self.produced.len().checked_sub(from_last.saturating_add(1));
+        if let Some(entry) = place.and_then(|place| self.produced.get_mut(place)) {
+            (entry.code, entry.waits) = (code, false);
+        }
     }
 
     pub(crate) fn accuse(&mut self, violation: String) {
-        if self.violations.len() < VIOLATIONS {
+        let is_repeated = self.violations.last() == Some(&violation);
+        if self.violations.len() < VIOLATIONS && !is_repeated {
             self.violations.push(violation);
         }
     }

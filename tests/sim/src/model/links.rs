@@ -10,6 +10,8 @@ use super::Answer;
 pub(crate) struct Links {
     hung: BTreeSet<(i32, u64)>,
     busy: BTreeMap<(i32, u64), Duration>,
+    /// From when to when a client was told to be silent.
+    muted: BTreeMap<(i32, u64), (Duration, Duration)>,
 }
 
 impl Links {
@@ -24,6 +26,22 @@ impl Links {
     pub(crate) fn forget(&mut self, broker: i32, connection: u64) {
         self.hung.remove(&(broker, connection));
         self.busy.remove(&(broker, connection));
+        self.muted.remove(&(broker, connection));
+    }
+
+    /// An answer that leaves at `from` tells the client to be silent for this time.
+    pub(crate) fn mute(&mut self, broker: i32, connection: u64, from: Duration, time: Duration) {
+        let until = from.saturating_add(time);
+        let muted = self.muted.entry((broker, connection));
+        let muted = muted.or_insert((from, until));
+        if until > muted.1 {
+            *muted = (from, until);
+        }
+    }
+
+    /// From when to when the client of a connection is to be silent.
+    pub(crate) fn muted(&self, broker: i32, connection: u64) -> Option<(Duration, Duration)> {
+        self.muted.get(&(broker, connection)).copied()
     }
 
     /// Holds an answer back until the delayed ones before it on the same connection are due.

@@ -26,7 +26,7 @@ impl Model {
     ) -> Reply {
         let mut response = ListOffsetsResponse::default();
         if caller.version >= 2 {
-            response.throttle_time_ms = self.throttle_ms();
+            response.throttle_time_ms = caller.throttle_ms();
         }
         for topic in request.topics {
             let find = |wanted: &ListOffsetsPartition| {
@@ -69,7 +69,7 @@ impl Model {
         let log = &partition.log;
         let epoch = partition.leader_epoch;
         Ok(match wanted.timestamp {
-            LATEST => (-1, log.end(), epoch),
+            LATEST => (-1, partition.high_watermark(), epoch),
             EARLIEST | EARLIEST_LOCAL => (-1, log.start(), epoch),
             MAX_TIMESTAMP => {
                 let newest = log.batches().map(|batch| batch.head.max_timestamp).max();

@@ -1,6 +1,7 @@
 //! The log of one partition: raw batches in the order of their offsets.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
@@ -19,36 +20,35 @@ pub(crate) struct Log {
 pub(crate) struct Stored {
     pub(crate) base_offset: i64,
     pub(crate) leader_epoch: i32,
+    /// When, since the start.
+    pub(crate) appended: Duration,
     /// Counts appends over the whole cluster, so that the oldest can go first.
     pub(crate) serial: u64,
     pub(crate) head: Head,
-    raw: Bytes,
+    pub(crate) raw: Bytes,
 }
 
 impl Log {
-    /// Appends a checked batch and returns its base offset.
-    pub(crate) fn append(&mut self, head: Head, raw: Bytes, leader_epoch: i32, serial: u64) -> i64 {
+    /// Appends a batch behind all others and returns the base offset it got, whatever it said before.
+    pub(crate) fn append(&mut self, batch: Stored) -> i64 {
         let base_offset = self.end;
-        self.end += i64::from(head.count);
+        self.end += i64::from(batch.head.count);
         self.batches.push_back(Stored {
             base_offset,
-            leader_epoch,
-            serial,
-            head,
-            raw,
+            ..batch
         });
         base_offset
     }
 
-    /// Cuts the log before `offset`, or before the batch that holds it, and returns how many bytes went.
-    pub(crate) fn truncate(&mut self, offset: i64) -> u64 {
-        let mut freed = 0;
-        while let Some(last) = self.batches.pop_back_if(|last| last.end() > offset) {
-            self.end = last.base_offset;
-            freed += last.size();
+    /// Cuts the log before `offset`, or before the batch that holds it, and returns what went, in order.
+    pub(crate) fn truncate(&mut self, offset: i64) -> Vec<Stored> {
+        let kept = self.batches.partition_point(|batch| batch.end() <= offset);
+        let gone: Vec<Stored> = self.batches.drain(kept..).collect();
+        if let Some(first) = gone.first() {
+            self.end = first.base_offset;
         }
         self.start = self.start.min(self.end);
-        freed
+        gone
     }
 
     /// The offset before the last `count` batches.
@@ -65,14 +65,13 @@ impl Log {
         }
     }
 
-    /// Moves the start of the log up to `offset`, drops the batches wholly before it, and returns how many bytes went.
-    pub(crate) fn delete_before(&mut self, offset: i64) -> u64 {
+    /// Moves the start of the log up to `offset` and drops the batches wholly before it, which it returns.
+    pub(crate) fn delete_before(&mut self, offset: i64) -> Vec<Stored> {
         self.start = self.start.max(offset.min(self.end));
-        let mut freed = 0;
-        while let Some(first) = self.batches.pop_front_if(|first| first.end() <= self.start) {
-            freed += first.size();
-        }
-        freed
+        let gone = self
+            .batches
+            .partition_point(|batch| batch.end() <= self.start);
+        self.batches.drain(..gone).collect()
     }
 
     /// Drops the oldest batch if it is the one with this serial, and returns how many bytes went.
@@ -91,7 +90,7 @@ impl Log {
         self.start
     }
 
-    /// The offset that the next record gets; the high watermark too, since replication takes no time here.
+    /// The offset that the next record gets.
     pub(crate) fn end(&self) -> i64 {
         self.end
     }
@@ -101,11 +100,6 @@ impl Log {
         self.batches
             .binary_search_by_key(&serial, |batch| batch.serial)
             .is_ok()
-    }
-
-    /// Bytes of all batches.
-    pub(crate) fn size(&self) -> u64 {
-        self.batches.iter().map(Stored::size).sum()
     }
 
     pub(crate) fn batches(&self) -> impl Iterator<Item = &Stored> {

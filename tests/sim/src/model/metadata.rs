@@ -1,19 +1,16 @@
 //! Metadata: brokers, topics, partitions and leaders, with topics created on demand.
 
-use std::sync::Arc;
-
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
-use kafka_protocol::messages::metadata_response::{
-    MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
-};
+use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
 use kafka_protocol::messages::{MetadataRequest, MetadataResponse};
 use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
 use super::envelope::{Caller, Reply};
 use super::faults::On;
+use super::hostile::Hostile;
 use super::topics::is_valid_name;
-use super::{Fault, Model};
+use super::{Fault, Model, views};
 use crate::code;
 
 /// How a client asks for a topic.
@@ -27,22 +24,30 @@ impl Model {
         &mut self,
         caller: Caller,
         request: MetadataRequest,
-        refused: Option<i16>,
+        fault: Option<&Fault>,
     ) -> Reply {
+        let refused = fault.and_then(Fault::code);
         let may_create = caller.version < 4 || request.allow_auto_topic_creation;
-        let mut response = MetadataResponse::default()
-            .with_brokers(self.live_brokers())
-            .with_cluster_id(Some(StrBytes::from_string(self.ids.cluster.clone())))
-            .with_controller_id(self.controller().into())
-            .with_throttle_time_ms(self.throttle_ms());
+        let mut response = MetadataResponse::default().with_throttle_time_ms(caller.throttle_ms());
         if caller.version >= 13 {
             response.error_code = refused.unwrap_or(code::NONE);
         }
-        let asked = self.asked_topics(caller, request.topics);
-        response.topics = asked
-            .into_iter()
-            .map(|asked| self.describe(asked, may_create, refused))
-            .collect();
+        let mut hostile: Vec<Hostile> = fault.and_then(Fault::hostile).into_iter().collect();
+        for asked in self.asked_topics(caller, request.topics) {
+            let (topic, planned) = self.describe(caller.broker, asked, may_create, refused);
+            response.topics.push(topic);
+            hostile.extend(planned.and_then(|planned| planned.hostile()));
+        }
+        let (cluster, controller, brokers) = match &self.broker(caller.broker).view {
+            Some(view) => (&view.cluster, view.controller, view.brokers.clone()),
+            None => (&self.ids.cluster, self.controller(), self.live_brokers()),
+        };
+        response.cluster_id = Some(StrBytes::from_string(cluster.clone()));
+        response.controller_id = controller.into();
+        response.brokers = brokers;
+        for hostile in hostile {
+            hostile.spoil_metadata(&mut response);
+        }
         caller.reply(&response)
     }
 
@@ -54,23 +59,28 @@ impl Model {
     ) -> Vec<Asked> {
         match topics.filter(|topics| caller.version > 0 || !topics.is_empty()) {
             Some(topics) => topics.into_iter().map(Asked::from).collect(),
-            None => {
-                let seen = self.topics.iter().filter(|topic| !topic.hidden);
-                seen.map(|topic| Asked::Name(topic.name.to_string()))
-                    .collect()
-            }
+            None => match &self.broker(caller.broker).view {
+                Some(view) => view.topics.keys().cloned().map(Asked::Name).collect(),
+                None => {
+                    let seen = self.topics.iter().filter(|topic| !topic.hidden);
+                    seen.map(|topic| Asked::Name(topic.name.to_string()))
+                        .collect()
+                }
+            },
         }
     }
 
+    /// One topic's part of the answer, and the fault that was planned for it.
     fn describe(
         &mut self,
+        broker: i32,
         asked: Asked,
         may_create: bool,
         refused: Option<i16>,
-    ) -> MetadataResponseTopic {
+    ) -> (MetadataResponseTopic, Option<Fault>) {
         let (name, id) = match asked {
             Asked::Name(name) => (Some(name), None),
-            Asked::Id(id) => (self.topics.name(id).map(|name| name.to_string()), Some(id)),
+            Asked::Id(id) => (self.seen_name(broker, id), Some(id)),
         };
         let planned = name.as_ref().and_then(|topic| {
             self.faults.take(&On::MetadataOf {
@@ -80,10 +90,10 @@ impl Model {
         let refused = refused.or(planned.as_ref().and_then(Fault::code));
         let found = match refused {
             Some(code) => Err(code),
-            None => self.find_or_create(name.as_deref(), may_create && id.is_none()),
+            None => self.find_or_create(broker, name.as_deref(), may_create && id.is_none()),
         };
-        match (found, id) {
-            (Ok(topic), _) => self.describe_topic(&topic),
+        let topic = match (found, id) {
+            (Ok(topic), _) => topic,
             // A topic asked for by its id stays without a name where the broker can't or won't tell it.
             (Err(code), Some(id)) => {
                 let code = if code == code::UNKNOWN_TOPIC_OR_PARTITION {
@@ -102,11 +112,17 @@ impl Model {
                     .with_error_code(code)
                     .with_name(name)
             }
-        }
+        };
+        (topic, planned)
     }
 
     /// The topic, which is created if the client and the cluster's settings allow it.
-    fn find_or_create(&mut self, name: Option<&str>, may_create: bool) -> Result<Arc<str>, i16> {
+    fn find_or_create(
+        &mut self,
+        broker: i32,
+        name: Option<&str>,
+        may_create: bool,
+    ) -> Result<MetadataResponseTopic, i16> {
         let name = name.ok_or(code::UNKNOWN_TOPIC_ID)?;
         if !is_valid_name(name) {
             return Err(code::INVALID_TOPIC_EXCEPTION);
@@ -114,68 +130,27 @@ impl Model {
         if self.topics.get(name).is_none() && may_create && self.settings.auto_create {
             self.create_topic(name, self.settings.partitions);
         }
-        let seen = self.topics.get(name).filter(|topic| !topic.hidden);
-        seen.map(|topic| topic.name.clone())
-            .ok_or(code::UNKNOWN_TOPIC_OR_PARTITION)
+        let seen = match &self.broker(broker).view {
+            Some(view) => view.topics.get(name).cloned(),
+            None => {
+                let seen = self.topics.get(name).filter(|topic| !topic.hidden);
+                seen.map(views::describe)
+            }
+        };
+        seen.ok_or(code::UNKNOWN_TOPIC_OR_PARTITION)
     }
 
-    fn describe_topic(&self, name: &str) -> MetadataResponseTopic {
-        let topic = self.topic(name);
-        let partitions = topic.partitions.iter().zip(0..).map(|(partition, index)| {
-            let live = |id: &i32| self.is_up(*id);
-            let leader = partition.leader;
-            MetadataResponsePartition::default()
-                .with_error_code(if leader.is_some() {
-                    code::NONE
-                } else {
-                    code::LEADER_NOT_AVAILABLE
-                })
-                .with_partition_index(index)
-                .with_leader_id(leader.unwrap_or(-1).into())
-                .with_leader_epoch(partition.leader_epoch)
-                .with_replica_nodes(partition.replicas.iter().map(|&id| id.into()).collect())
-                .with_isr_nodes(
-                    partition
-                        .replicas
-                        .iter()
-                        .copied()
-                        .filter(live)
-                        .map(Into::into)
-                        .collect(),
-                )
-                .with_offline_replicas(
-                    partition
-                        .replicas
-                        .iter()
-                        .copied()
-                        .filter(|id| !live(id))
-                        .map(Into::into)
-                        .collect(),
-                )
-        });
-        MetadataResponseTopic::default()
-            .with_name(Some(StrBytes::from_string(topic.name.to_string()).into()))
-            .with_topic_id(topic.id)
-            .with_partitions(partitions.collect())
-    }
-
-    fn live_brokers(&self) -> Vec<MetadataResponseBroker> {
-        let live = self.brokers.iter().filter(|(_, broker)| broker.up);
-        live.map(|(&id, broker)| {
-            MetadataResponseBroker::default()
-                .with_node_id(id.into())
-                .with_host(StrBytes::from_string(broker.host.clone()))
-                .with_port(i32::from(broker.port))
-        })
-        .collect()
-    }
-
-    /// The lowest broker that is up; -1 if none is.
-    fn controller(&self) -> i32 {
-        self.brokers
-            .iter()
-            .find(|(_, broker)| broker.up)
-            .map_or(-1, |(&id, _)| id)
+    /// The name that a topic id has in the eyes of a broker.
+    fn seen_name(&self, broker: i32, id: Uuid) -> Option<String> {
+        match &self.broker(broker).view {
+            Some(view) => {
+                let mut topics = view.topics.iter();
+                topics
+                    .find(|(_, topic)| topic.topic_id == id)
+                    .map(|(name, _)| name.clone())
+            }
+            None => self.topics.name(id).map(|name| name.to_string()),
+        }
     }
 }
 

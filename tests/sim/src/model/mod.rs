@@ -1,62 +1,85 @@
 //! The sans-IO model of a Kafka cluster: requests and the time go in, answers come out.
 
+mod append;
 mod batch;
+mod brokers;
 mod control;
+mod dispatch;
 mod envelope;
 mod faults;
 mod fetch;
+mod hostile;
+mod incarnations;
 mod init_producer_id;
 mod journal;
+mod leaders;
 mod links;
 mod list_offsets;
 mod log;
+mod losses;
 mod metadata;
 mod produce;
+mod produce_answer;
 mod producers;
 mod readout;
 mod records;
+mod replicas;
 mod retention;
 mod settings;
 mod shape;
+mod spoil;
 mod stamps;
 mod topics;
 mod versions;
+mod views;
+mod waiting;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use kafka_protocol::protocol::{Decodable, HeaderVersion};
 use uuid::Uuid;
 
-use envelope::{Caller, Malformed};
-use faults::{Fate, Faults};
+use brokers::Broker;
+use faults::Faults;
+use incarnations::Buried;
 use journal::Journal;
 use links::Links;
 use retention::Retention;
 use settings::Settings;
 use stamps::Stamps;
 use topics::Topics;
-use versions::Versions;
+use waiting::Waiting;
 
 pub use faults::{Fault, On};
+pub use hostile::Hostile;
 pub use journal::Produced;
+pub use losses::Loss;
 pub use readout::LogRecord;
 pub use versions::Api;
+pub use waiting::Answered;
 
 /// A Kafka cluster that only computes: no socket, no clock, no thread, no randomness but its seed.
 ///
 /// Give each request that a broker receives to [`handle`](Model::handle) and do what the [`Answer`] says. All other methods
-/// are for the test around it: they plan faults, move leaders and read what was written. Replication takes no time: all
-/// replicas are in sync unless a method says that something was lost.
+/// are for the test around it: they plan faults, move leaders and read what was written. Replication takes no time and all
+/// replicas are in sync unless a method says otherwise.
+///
+/// Methods that take no time happen at the latest time that [`handle`](Model::handle) or
+/// [`poll_answer`](Model::poll_answer) was told.
 #[derive(Debug)]
 pub struct Model {
+    /// The latest time there was.
+    now: Duration,
     settings: Settings,
     brokers: BTreeMap<i32, Broker>,
     topics: Topics,
+    buried: Buried,
+    losses: VecDeque<Loss>,
     retention: Retention,
     faults: Faults,
     links: Links,
+    waiting: Waiting,
     stamps: Stamps,
     journal: Journal,
     ids: Ids,
@@ -74,18 +97,13 @@ pub enum Answer {
         /// What to send, the frame's length in front.
         frame: Bytes,
     },
+    /// Nothing yet: [`Model::poll_answer`] gives the answer when it is known. What comes on the connection meanwhile waits
+    /// too.
+    Waits,
     /// Sends nothing: the request asked for no answer, or the broker hangs.
     Silence,
     /// Closes the connection, as Kafka does when it does not understand a request.
     Disconnect,
-}
-
-#[derive(Debug)]
-struct Broker {
-    host: String,
-    port: u16,
-    up: bool,
-    versions: Versions,
 }
 
 /// The ids that the cluster hands out.
@@ -96,6 +114,8 @@ struct Ids {
     next_producer: i64,
     /// The epoch that comes with the next producer id.
     next_epoch: i16,
+    /// The producer id and epoch that were handed out last.
+    last_producer: (i64, i16),
 }
 
 impl Model {
@@ -103,25 +123,18 @@ impl Model {
     ///
     /// The seed chooses the ids of the cluster and its topics. The same seed and the same calls give the same bytes.
     pub fn new(brokers: u16, seed: u64) -> Model {
-        let broker = |id: i32| {
-            let host = format!("broker-{id}");
-            (
-                id,
-                Broker {
-                    host,
-                    port: 9092,
-                    up: true,
-                    versions: Versions::default(),
-                },
-            )
-        };
+        let broker = |id: i32| (id, Broker::new(format!("broker-{id}"), 9092));
         Model {
+            now: Duration::ZERO,
             settings: Settings::default(),
             brokers: (1..=i32::from(brokers)).map(broker).collect(),
             topics: Topics::default(),
+            buried: Buried::default(),
+            losses: VecDeque::new(),
             retention: Retention::default(),
             faults: Faults::default(),
             links: Links::default(),
+            waiting: Waiting::default(),
             stamps: Stamps::default(),
             journal: Journal::default(),
             ids: Ids::from_seed(seed),
@@ -140,111 +153,25 @@ impl Model {
         connection: u64,
         mut request: impl Buf,
     ) -> Answer {
+        self.replicate(now);
         if !self.is_up(broker) {
             return Answer::Disconnect;
         }
+        self.check_silence(now, broker, connection);
         if self.links.is_hung(broker, connection) {
             return Answer::Silence;
         }
         let request = request.copy_to_bytes(request.remaining());
-        let answer = Caller::read(now, broker, connection, &request)
-            .and_then(|caller| self.dispatch(caller, request))
-            .unwrap_or(Answer::Disconnect);
-        self.links.in_order(now, broker, connection, answer)
+        if self.broker(broker).paused || self.waiting.has(broker, connection) {
+            return self.waiting.line_up(broker, connection, request);
+        }
+        self.carry_out(now, broker, connection, request)
     }
 
     /// A connection is gone; what the model remembers of it goes too.
     pub fn closed(&mut self, broker: i32, connection: u64) {
         self.links.forget(broker, connection);
-    }
-
-    fn dispatch(&mut self, caller: Caller, request: Bytes) -> Result<Answer, Malformed> {
-        self.journal.count(caller.api);
-        let versions = &self.broker(caller.broker).versions;
-        if !versions.serves(caller.api, caller.version) {
-            let asks_for_versions =
-                caller.api == Api::ApiVersions && versions.knows(Api::ApiVersions);
-            return match asks_for_versions {
-                true => Ok(Answer::Reply(self.api_versions_fallback(caller))),
-                false => Err(Malformed),
-            };
-        }
-        let fault = self.faults.take(&On::from(caller.api));
-        let fate = fault.as_ref().map_or(Fate::Answered, Fault::fate);
-        let code = fault.as_ref().and_then(Fault::code);
-        if fault.as_ref().is_some_and(|fault| !fault.is_carried_out()) {
-            return Ok(self.fulfil(caller, fate, None));
-        }
-        match caller.api {
-            Api::Produce => {
-                let request = self.decode(caller, request)?;
-                Ok(self.produce(caller, request, fault))
-            }
-            Api::Fetch => {
-                let request = self.decode(caller, request)?;
-                let (reply, wait) = self.fetch(caller, &request, code);
-                let fate = if fate == Fate::Answered && !wait.is_zero() {
-                    Fate::Delayed(wait)
-                } else {
-                    fate
-                };
-                Ok(self.fulfil(caller, fate, Some(reply)))
-            }
-            Api::ListOffsets => {
-                let request = self.decode(caller, request)?;
-                let reply = self.list_offsets(caller, request, code);
-                Ok(self.fulfil(caller, fate, Some(reply)))
-            }
-            Api::Metadata => {
-                let request = self.decode(caller, request)?;
-                let reply = self.metadata(caller, request, code);
-                Ok(self.fulfil(caller, fate, Some(reply)))
-            }
-            Api::ApiVersions => {
-                let request = self.decode(caller, request)?;
-                let reply = self.api_versions(caller, &request, code);
-                Ok(self.fulfil(caller, fate, Some(reply)))
-            }
-            Api::InitProducerId => {
-                let request = self.decode(caller, request)?;
-                let reply = self.init_producer_id(caller, &request, code);
-                Ok(self.fulfil(caller, fate, Some(reply)))
-            }
-        }
-    }
-
-    /// Decodes a request; bytes behind it are against the rules, though Kafka does not mind them.
-    fn decode<R: Decodable + HeaderVersion>(
-        &mut self,
-        caller: Caller,
-        request: Bytes,
-    ) -> Result<R, Malformed> {
-        let (decoded, left_over) = caller.decode(request)?;
-        if left_over > 0 {
-            self.journal.accuse(format!(
-                "{:?} v{} has {left_over} bytes too many",
-                caller.api, caller.version
-            ));
-        }
-        Ok(decoded)
-    }
-
-    /// Turns what becomes of a request into what the broker does.
-    fn fulfil(&mut self, caller: Caller, fate: Fate, reply: Option<Bytes>) -> Answer {
-        match (fate, reply) {
-            (Fate::Closed, _) => Answer::Disconnect,
-            (Fate::Hung, _) => {
-                self.links.hang(caller.broker, caller.connection);
-                Answer::Silence
-            }
-            (Fate::Replaced(bytes), _) => Answer::Reply(bytes.into()),
-            (_, None) => Answer::Silence,
-            (Fate::Delayed(time), Some(frame)) => Answer::Later {
-                due: caller.now.saturating_add(time),
-                frame,
-            },
-            (Fate::Answered, Some(frame)) => Answer::Reply(frame),
-        }
+        self.waiting.forget(broker, connection);
     }
 
     /// A broker of the cluster. Panics if there is none with this id.
@@ -252,10 +179,6 @@ impl Model {
         self.brokers
             .get(&id)
             .expect("the cluster has a broker with this id")
-    }
-
-    fn throttle_ms(&self) -> i32 {
-        i32::try_from(self.settings.throttle.as_millis()).unwrap_or(i32::MAX)
     }
 
     /// The wall clock, for log append time.
@@ -282,6 +205,7 @@ impl Ids {
             next_topic,
             next_producer: 1000,
             next_epoch: 0,
+            last_producer: (999, 0),
         }
     }
 

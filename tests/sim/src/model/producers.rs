@@ -1,9 +1,10 @@
 //! What one partition knows about its idempotent producers: the rules of Kafka's `ProducerStateEntry` and
 //! `ProducerAppendInfo`.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::batch::Head;
+use super::log::Log;
 use crate::code;
 
 /// Batches a broker remembers per producer and partition.
@@ -37,14 +38,30 @@ pub(crate) enum Verdict {
     Append,
     Duplicate(Seen),
     Refuse(i16),
+    /// A batch before those that are remembered, which is refused with the code.
+    OldDuplicate(i16),
+}
+
+/// What differs between versions of Kafka.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ProducerRules {
+    /// Before 1.1: a batch that lies before the five remembered ones is named a duplicate.
+    pub(crate) names_old_duplicates: bool,
+    /// Before 2.5: a producer without records in the log is not known, and has to begin at sequence 0.
+    pub(crate) names_unknown_producers: bool,
 }
 
 impl Producers {
-    /// Judges a batch. `names_old_duplicates` is how brokers before Kafka 1.1 answered a batch that lies before the five
-    /// remembered ones.
-    pub(crate) fn judge(&self, head: &Head, names_old_duplicates: bool) -> Verdict {
+    /// Judges a batch for a log that starts at `log_start`.
+    pub(crate) fn judge(&mut self, head: &Head, rules: ProducerRules, log_start: i64) -> Verdict {
+        if rules.names_unknown_producers {
+            self.forget_before(head.producer_id, log_start);
+        }
         let Some(known) = self.by_id.get(&head.producer_id) else {
-            return Verdict::Append;
+            return match rules.names_unknown_producers && head.base_sequence != 0 {
+                true => Verdict::Refuse(code::UNKNOWN_PRODUCER_ID),
+                false => Verdict::Append,
+            };
         };
         if head.producer_epoch < known.epoch {
             return Verdict::Refuse(code::INVALID_PRODUCER_EPOCH);
@@ -64,15 +81,25 @@ impl Producers {
             .map_or(0, |last| after(last.last_sequence));
         if head.base_sequence == next {
             Verdict::Append
-        } else if names_old_duplicates && is_before(head.last_sequence(), next) {
-            Verdict::Refuse(code::DUPLICATE_SEQUENCE_NUMBER)
-        } else {
+        } else if !is_before(head.last_sequence(), next) {
             Verdict::Refuse(code::OUT_OF_ORDER_SEQUENCE_NUMBER)
+        } else if rules.names_old_duplicates {
+            Verdict::OldDuplicate(code::DUPLICATE_SEQUENCE_NUMBER)
+        } else {
+            Verdict::OldDuplicate(code::OUT_OF_ORDER_SEQUENCE_NUMBER)
         }
     }
 
-    /// Remembers a batch that was appended at `base_offset`.
-    pub(crate) fn appended(&mut self, head: &Head, base_offset: i64) {
+    /// Forgets a producer whose last records lie before the log's start.
+    fn forget_before(&mut self, producer_id: i64, log_start: i64) {
+        let newest = self.by_id.get(&producer_id).and_then(|p| p.batches.back());
+        if newest.is_some_and(|seen| seen.end() <= log_start) {
+            self.by_id.remove(&producer_id);
+        }
+    }
+
+    /// Remembers a batch that was appended at `base_offset`, and says whether it pushed an older one out.
+    pub(crate) fn appended(&mut self, head: &Head, base_offset: i64) -> bool {
         let fresh = Producer {
             epoch: head.producer_epoch,
             batches: VecDeque::with_capacity(WINDOW),
@@ -82,7 +109,8 @@ impl Producers {
             producer.epoch = head.producer_epoch;
             producer.batches.clear();
         }
-        if producer.batches.len() == WINDOW {
+        let is_full = producer.batches.len() == WINDOW;
+        if is_full {
             producer.batches.pop_front();
         }
         producer.batches.push_back(Seen {
@@ -91,6 +119,7 @@ impl Producers {
             base_offset,
             timestamp: head.max_timestamp,
         });
+        is_full
     }
 
     /// Another instance has taken over the id with this epoch.
@@ -108,29 +137,35 @@ impl Producers {
         self.by_id.clear();
     }
 
-    /// Forgets every producer that has written at or behind `offset`, and names them; the rest of the log can tell what is
-    /// left of them.
-    pub(crate) fn forget_from(&mut self, offset: i64) -> Vec<i64> {
-        let gone = |producer: &Producer| {
-            producer
-                .batches
-                .iter()
-                .any(|seen| seen.base_offset >= offset)
+    /// Forgets of each producer what lies behind the log's end, and has the rest of the log tell what is left of those.
+    pub(crate) fn rebuild(&mut self, log: &Log) {
+        let cut = |producer: &Producer| {
+            let newest = producer.batches.back();
+            newest.is_some_and(|seen| seen.base_offset >= log.end())
         };
-        let ids: Vec<i64> = self
+        let gone: BTreeSet<i64> = self
             .by_id
             .iter()
-            .filter(|(_, p)| gone(p))
+            .filter(|(_, producer)| cut(producer))
             .map(|(&id, _)| id)
             .collect();
-        for id in &ids {
-            self.by_id.remove(id);
+        self.by_id.retain(|id, _| !gone.contains(id));
+        for batch in log
+            .batches()
+            .filter(|batch| gone.contains(&batch.head.producer_id))
+        {
+            self.appended(&batch.head, batch.base_offset);
         }
-        ids
     }
 }
 
 impl Seen {
+    /// The offset behind the batch.
+    fn end(&self) -> i64 {
+        let last = self.last_sequence.wrapping_sub(self.first_sequence) & i32::MAX;
+        self.base_offset + i64::from(last) + 1
+    }
+
     fn is(&self, head: &Head) -> bool {
         self.first_sequence == head.base_sequence && self.last_sequence == head.last_sequence()
     }

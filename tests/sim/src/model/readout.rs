@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::log::Stored;
 use super::records::Records;
+use super::topics::Partition;
 use super::versions::Api;
 use super::{Model, Produced};
 
@@ -29,26 +30,29 @@ pub struct LogRecord {
     pub epoch: i16,
     /// The record's own sequence; -1 without idempotence.
     pub sequence: i32,
+    /// How many records stand here under a codec, unopened: this entry is the first of them, without key, value and headers
+    /// and with the batch's newest time. 0 for a record that was read.
+    pub unopened: i32,
 }
 
 impl Model {
-    /// The records of a partition in the order of their offsets; empty if there is no such partition. Panics on a batch
-    /// under a codec, which the model stores and does not open.
+    /// The records of a partition's leader in the order of their offsets; empty if there is no such partition. A batch
+    /// under a codec is not opened: one entry stands for it ([`LogRecord::unopened`]).
     pub fn log(&self, topic: &str, partition: i32) -> impl Iterator<Item = LogRecord> {
-        let log = self
-            .topics
+        let topic = self.topics.get(topic);
+        records(topic.and_then(|topic| topic.partition(partition)))
+    }
+
+    /// The offset before which all replicas in sync have everything; 0 if there is no such partition.
+    pub fn high_watermark(&self, topic: &str, partition: i32) -> i64 {
+        self.topics
             .get(topic)
             .and_then(|topic| topic.partition(partition))
-            .map(|found| &found.log);
-        let start = log.map_or(0, |log| log.start());
-        let batches = log.into_iter().flat_map(|log| log.batches());
-        batches
-            .flat_map(decode)
-            .filter(move |record| record.offset >= start)
+            .map_or(0, Partition::high_watermark)
     }
 
     /// The offset that the next record of a partition gets; 0 if there is no such partition.
-    pub fn high_watermark(&self, topic: &str, partition: i32) -> i64 {
+    pub fn log_end(&self, topic: &str, partition: i32) -> i64 {
         self.topics
             .get(topic)
             .and_then(|topic| topic.partition(partition))
@@ -117,16 +121,34 @@ impl Model {
         self.journal.produced.iter()
     }
 
+    /// The batches that reached a broker after the first `seen` ones, as far as they are kept.
+    pub fn produced_since(&self, seen: u64) -> impl ExactSizeIterator<Item = &Produced> {
+        let fresh = usize::try_from(self.journal.noted - seen).unwrap_or(usize::MAX);
+        let kept = self.journal.produced.len();
+        self.journal.produced.range(kept.saturating_sub(fresh)..)
+    }
+
     /// Faults that still wait for their request.
     pub fn planned_faults(&self) -> usize {
         self.faults.len()
     }
 
-    /// Rules that a producer broke and that a real broker might not notice; at most the first 1,024.
+    /// How often each kind of planned fault has struck, by its [name](super::Fault::name), in the order of the names.
+    pub fn faults_struck(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.faults.struck()
+    }
+
+    /// Rules that a producer broke and that a real broker might not notice, each with the name of the rule in front; at most
+    /// the first 1,024. One that repeats the last one is left out.
     ///
-    /// They are: a stamp (producer id, epoch, base sequence, partition of a topic id) that comes again on other bytes, unless
-    /// it was answered with a code for "too large"; offset deltas that are not the record's index; a maximum timestamp that
-    /// is not the maximum; bytes behind a batch or a request. The last 262,144 stamps are remembered.
+    /// - `I8:` a stamp (producer id, epoch, base sequence, partition of a topic id) came again on other bytes, and was not
+    ///   answered with a code for "too large". The last 262,144 stamps are remembered.
+    /// - `I13:` a request came on a throttled connection ([`set_throttle_grace`](Model::set_throttle_grace)).
+    /// - `format:` offset deltas are not the records' indexes, the maximum timestamp is not the maximum, or there are bytes
+    ///   behind a batch or a request.
+    /// - `request:` a Produce request names a partition twice, or a stamped batch asks for less than acks=all.
+    /// - `topic id:` a Produce request has a topic id that the cluster never handed out.
+    /// - `malformed:` the bytes are no request of the version they say. A network that flips bits makes such requests too.
     pub fn violations(&self) -> &[String] {
         &self.journal.violations
     }
@@ -137,20 +159,31 @@ impl Model {
     }
 }
 
-fn decode(batch: &Stored) -> Vec<LogRecord> {
-    assert_eq!(
-        batch.head.codec(),
-        0,
-        "the log has a batch under a codec, which the model does not open"
-    );
-    let body = batch.body();
+/// The records of a partition in the order of their offsets.
+pub(crate) fn records(partition: Option<&Partition>) -> impl Iterator<Item = LogRecord> {
+    let log = partition.map(|found| &found.log);
+    let start = log.map_or(0, |log| log.start());
+    let batches = log.into_iter().flat_map(|log| log.batches());
+    batches
+        .flat_map(decode)
+        .filter(move |record| record.unopened > 0 || record.offset >= start)
+}
+
+/// The records of a batch.
+pub(crate) fn decode(batch: &Stored) -> Vec<LogRecord> {
     let head = batch.head;
+    if head.codec() != 0 {
+        return vec![LogRecord {
+            unopened: head.count,
+            ..LogRecord::bare(batch, 0)
+        }];
+    }
+    let body = batch.body();
     let append_time = head.attributes & (1 << 3) != 0;
     let own = |bytes: &[u8]| body.slice_ref(bytes);
     let records = Records::new(&body)
         .map(|record| record.expect("the records were checked when they came in"));
     let decoded = records.zip(0i32..).map(|(record, index)| LogRecord {
-        offset: batch.base_offset + i64::from(index),
         timestamp: match append_time {
             true => head.max_timestamp,
             false => head.base_timestamp.wrapping_add(record.timestamp_delta),
@@ -161,12 +194,28 @@ fn decode(batch: &Stored) -> Vec<LogRecord> {
             .headers()
             .map(|(name, value)| (own(name), value.map(own)))
             .collect(),
-        producer_id: head.producer_id,
-        epoch: head.producer_epoch,
-        sequence: match head.is_idempotent() {
-            true => head.base_sequence.wrapping_add(index) & i32::MAX,
-            false => -1,
-        },
+        ..LogRecord::bare(batch, index)
     });
     decoded.collect()
+}
+
+impl LogRecord {
+    /// What the head of a batch says of its record with this index.
+    fn bare(batch: &Stored, index: i32) -> LogRecord {
+        let head = batch.head;
+        LogRecord {
+            offset: batch.base_offset + i64::from(index),
+            timestamp: head.max_timestamp,
+            key: None,
+            value: None,
+            headers: Vec::new(),
+            producer_id: head.producer_id,
+            epoch: head.producer_epoch,
+            sequence: match head.is_idempotent() {
+                true => head.base_sequence.wrapping_add(index) & i32::MAX,
+                false => -1,
+            },
+            unopened: 0,
+        }
+    }
 }

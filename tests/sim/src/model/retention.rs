@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::Model;
+use super::log::Stored;
 
 /// Bytes held, bytes allowed, and where to cut.
 #[derive(Debug)]
@@ -11,8 +12,10 @@ pub(crate) struct Retention {
     limit: u64,
     held: u64,
     next_serial: u64,
-    /// Every batch in the order of appending.
+    /// Every batch in the order of appending, some that are gone included.
     order: VecDeque<(u64, Arc<str>, i32)>,
+    /// How many of these are gone.
+    stale: usize,
 }
 
 impl Default for Retention {
@@ -22,6 +25,7 @@ impl Default for Retention {
             held: 0,
             next_serial: 0,
             order: VecDeque::new(),
+            stale: 0,
         }
     }
 }
@@ -52,16 +56,23 @@ impl Model {
                 .topics
                 .get_mut(&topic)
                 .and_then(|topic| topic.partition_mut(partition));
-            if let Some(partition) = partition {
-                let freed = partition.log.evict(serial);
-                self.retention.held -= freed;
+            match partition.map_or(0, |partition| partition.log.evict(serial)) {
+                0 => self.retention.stale = self.retention.stale.saturating_sub(1),
+                freed => self.retention.held -= freed,
             }
         }
     }
 
-    /// Takes note of bytes that went for another reason.
-    pub(crate) fn released(&mut self, bytes: u64) {
-        self.retention.held -= bytes;
+    /// Takes note of batches that went for another reason. They are swept out of the order once they are half of it, so
+    /// that each costs little on the average.
+    pub(crate) fn released<'a>(&mut self, batches: impl IntoIterator<Item = &'a Stored>) {
+        for batch in batches {
+            self.retention.held -= batch.size();
+            self.retention.stale += 1;
+        }
+        if self.retention.stale * 2 <= self.retention.order.len() {
+            return;
+        }
         let topics = &self.topics;
         self.retention.order.retain(|(serial, topic, partition)| {
             let partition = topics
@@ -69,5 +80,6 @@ impl Model {
                 .and_then(|topic| topic.partition(*partition));
             partition.is_some_and(|partition| partition.log.holds(*serial))
         });
+        self.retention.stale = 0;
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::producers::ProducerRules;
+
 /// Cluster-wide settings, with the defaults of an empty `server.properties` where Kafka has the setting.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
@@ -12,7 +14,9 @@ pub(crate) struct Settings {
     pub(crate) max_message_bytes: usize,
     pub(crate) throttle: Duration,
     pub(crate) leader_hints: bool,
-    pub(crate) names_old_duplicates: bool,
+    pub(crate) producer_rules: ProducerRules,
+    /// How long a request and an answer may be on their way, if throttling is watched.
+    pub(crate) throttle_grace: Option<Duration>,
     /// What the clock on the wall shows when the time since the start is zero.
     pub(crate) wall_clock_at_start: Duration,
 }
@@ -27,7 +31,8 @@ impl Default for Settings {
             max_message_bytes: 1_048_588,
             throttle: Duration::ZERO,
             leader_hints: true,
-            names_old_duplicates: false,
+            producer_rules: ProducerRules::default(),
+            throttle_grace: None,
             wall_clock_at_start: Duration::from_secs(1_800_000_000),
         }
     }

@@ -1,18 +1,22 @@
 //! The topics of the cluster and who leads their partitions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use uuid::Uuid;
 
 use super::log::Log;
 use super::producers::Producers;
+use super::replicas::Replica;
 
 /// All topics, found by name and by id.
 #[derive(Debug, Default)]
 pub(crate) struct Topics {
     by_name: BTreeMap<Arc<str>, Topic>,
     names: BTreeMap<Uuid, Arc<str>>,
+    /// The ids of all topics that there ever were.
+    ever: BTreeSet<Uuid>,
 }
 
 #[derive(Debug)]
@@ -32,13 +36,19 @@ pub(crate) struct Partition {
     pub(crate) leader: Option<i32>,
     pub(crate) leader_epoch: i32,
     /// The preferred leader first.
-    pub(crate) replicas: Vec<i32>,
+    pub(crate) replicas: Vec<Replica>,
+    /// How long a batch is on its way to a follower.
+    pub(crate) lag: Duration,
+    /// All replicas that copy have everything, so that time alone changes nothing.
+    pub(crate) is_settled: bool,
+    /// The leader's.
     pub(crate) log: Log,
     pub(crate) producers: Producers,
 }
 
 impl Topics {
     pub(crate) fn insert(&mut self, topic: Topic) {
+        self.ever.insert(topic.id);
         self.names.insert(topic.id, topic.name.clone());
         self.by_name.insert(topic.name.clone(), topic);
     }
@@ -61,6 +71,10 @@ impl Topics {
         self.names.get(&id).cloned()
     }
 
+    pub(crate) fn was_there(&self, id: Uuid) -> bool {
+        self.ever.contains(&id)
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Topic> {
         self.by_name.values()
     }
@@ -81,38 +95,16 @@ impl Topic {
 }
 
 impl Partition {
-    pub(crate) fn new(replicas: Vec<i32>, leader: Option<i32>) -> Partition {
+    pub(crate) fn new(replicas: Vec<Replica>, leader: Option<i32>) -> Partition {
         Partition {
             leader,
             leader_epoch: 0,
             replicas,
+            lag: Duration::ZERO,
+            is_settled: true,
             log: Log::default(),
             producers: Producers::default(),
         }
-    }
-
-    /// Makes `leader` the leader, in a new epoch; it has whatever the log has.
-    pub(crate) fn elect(&mut self, leader: Option<i32>) {
-        self.leader = leader;
-        self.leader_epoch += 1;
-        if let Some(leader) = leader.filter(|leader| !self.replicas.contains(leader)) {
-            self.replicas.push(leader);
-        }
-    }
-
-    /// Cuts the log before `offset` and lets the producer state follow, as a broker does that rebuilds it from its log.
-    /// Returns how many bytes went.
-    pub(crate) fn truncate(&mut self, offset: i64) -> u64 {
-        let freed = self.log.truncate(offset);
-        let gone = self.producers.forget_from(self.log.end());
-        for batch in self
-            .log
-            .batches()
-            .filter(|batch| gone.contains(&batch.head.producer_id))
-        {
-            self.producers.appended(&batch.head, batch.base_offset);
-        }
-        freed
     }
 }
 

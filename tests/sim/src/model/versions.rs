@@ -6,8 +6,8 @@ use std::ops::RangeInclusive;
 use kafka_protocol::messages::api_versions_response::ApiVersion;
 use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
 
-use super::Model;
 use super::envelope::{Caller, Reply};
+use super::{Fault, Model};
 use crate::code;
 
 /// An API that the model serves.
@@ -111,8 +111,9 @@ impl Model {
         &self,
         caller: Caller,
         request: &ApiVersionsRequest,
-        refused: Option<i16>,
+        fault: Option<&Fault>,
     ) -> Reply {
+        let refused = fault.and_then(Fault::code);
         let named = caller.version < 3
             || (is_software_name(&request.client_software_name)
                 && is_software_name(&request.client_software_version));
@@ -130,7 +131,10 @@ impl Model {
                 .collect();
         }
         if caller.version >= 1 {
-            response.throttle_time_ms = self.throttle_ms();
+            response.throttle_time_ms = caller.throttle_ms();
+        }
+        if let Some(hostile) = fault.and_then(Fault::hostile) {
+            hostile.spoil_versions(&mut response);
         }
         caller.reply(&response)
     }

@@ -3,10 +3,14 @@
 use std::io::{self, BufReader, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::broker::Stop;
 use super::{Shared, frame};
 use crate::Answer;
+
+/// How often a connection looks whether an answer that has to wait is there.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 /// Serves requests until either side closes the connection.
 pub(crate) fn serve(
@@ -33,15 +37,29 @@ fn converse(
     let mut requests = BufReader::with_capacity(64 << 10, stream);
     while let Some(request) = frame::read(&mut requests)? {
         let now = shared.start.elapsed();
-        match shared.with_model(|model| model.handle(now, broker, connection, request)) {
+        let mut answer = shared.with_model(|model| model.handle(now, broker, connection, request));
+        while answer == Answer::Waits {
+            if stop.wait(LOOK_AGAIN) {
+                return Ok(());
+            }
+            let now = shared.start.elapsed();
+            answer = shared.with_model(|model| {
+                let found = model.poll_answer_on(now, broker, connection);
+                found.unwrap_or(match model.waits(broker, connection) {
+                    true => Answer::Waits,
+                    false => Answer::Silence,
+                })
+            });
+        }
+        match answer {
             Answer::Reply(frame) => stream.write_all(&frame)?,
             Answer::Later { due, frame } => {
-                if stop.wait(due.saturating_sub(now)) {
+                if stop.wait(due.saturating_sub(shared.start.elapsed())) {
                     return Ok(());
                 }
                 stream.write_all(&frame)?;
             }
-            Answer::Silence => {}
+            Answer::Silence | Answer::Waits => {}
             Answer::Disconnect => return Ok(()),
         }
     }

@@ -1,0 +1,116 @@
+//! What lies at the far end: names that lead to machines, and the state of the path to each.
+
+use std::collections::VecDeque;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use super::tamper::Tamper;
+
+/// What becomes of a dial to a machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Dialling {
+    /// The connection comes up, if the machine's broker is up.
+    #[default]
+    Accepted,
+    /// Nobody listens.
+    Refused,
+    /// Nothing ever comes back.
+    Lost,
+    /// The connection comes up and is closed at once.
+    Closed,
+}
+
+/// What a resolver says of a name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Lookup {
+    /// The name's addresses.
+    #[default]
+    Found,
+    /// No address, and no error.
+    Empty,
+    /// There is no such name.
+    Unknown,
+    /// An error that may pass.
+    Failing,
+    /// Nothing, ever.
+    Silent,
+}
+
+/// A name, and where it leads.
+pub(crate) struct Name {
+    pub(crate) lookup: Lookup,
+    pub(crate) addresses: Vec<Ipv4Addr>,
+}
+
+/// A machine, and the path to it: it holds for all wires, those to come included.
+pub(crate) struct Machine {
+    pub(crate) name: String,
+    pub(crate) dialling: Dialling,
+    /// One way.
+    pub(crate) latency: Duration,
+    /// What is added to the latency at most, drawn for each piece that is sent.
+    pub(crate) jitter: Duration,
+    /// Bytes per second each way; `None`: without limit.
+    pub(crate) bandwidth: Option<usize>,
+    /// Bytes that a producer's socket takes before any has arrived.
+    pub(crate) send_buffer: usize,
+    /// Bytes that producers write are lost from now on.
+    pub(crate) loses_requests: bool,
+    /// Bytes that the broker writes are lost from now on.
+    pub(crate) loses_answers: bool,
+    /// The broker's process stands still: what arrives waits.
+    pub(crate) is_paused: bool,
+    /// What the broker adds to the time of each answer.
+    pub(crate) slowness: Duration,
+    /// Answers come in pieces of so many bytes, so long apart.
+    pub(crate) drip: Option<(usize, Duration)>,
+    /// What is done to the next answers to Produce requests.
+    pub(crate) tampers: VecDeque<Tamper>,
+    /// The next Produce request breaks off: so many of its bytes in a thousand get through.
+    pub(crate) cut: Option<usize>,
+}
+
+impl Name {
+    pub(crate) fn new(address: Ipv4Addr) -> Name {
+        Name {
+            lookup: Lookup::Found,
+            addresses: vec![address],
+        }
+    }
+}
+
+impl Machine {
+    pub(crate) fn new(name: &str) -> Machine {
+        Machine {
+            name: name.to_owned(),
+            dialling: Dialling::Accepted,
+            latency: Duration::from_millis(1),
+            jitter: Duration::ZERO,
+            bandwidth: None,
+            send_buffer: 128 << 10,
+            loses_requests: false,
+            loses_answers: false,
+            is_paused: false,
+            slowness: Duration::ZERO,
+            drip: None,
+            tampers: VecDeque::new(),
+            cut: None,
+        }
+    }
+
+    /// How long so many bytes are on the line.
+    pub(crate) fn time_for(&self, bytes: usize) -> Duration {
+        let Some(bandwidth) = self.bandwidth else {
+            return Duration::ZERO;
+        };
+        Duration::from_nanos((bytes as u64).saturating_mul(1_000_000_000) / bandwidth.max(1) as u64)
+    }
+
+    /// Ends every trouble of the path; how fast and far it is stays.
+    pub(crate) fn heal(&mut self) {
+        self.dialling = Dialling::Accepted;
+        (self.loses_requests, self.loses_answers, self.is_paused) = (false, false, false);
+        (self.drip, self.cut, self.slowness) = (None, None, Duration::ZERO);
+        self.tampers.clear();
+    }
+}

@@ -1,0 +1,200 @@
+//! A trial: one seed, one producer, one application, and everything that can go wrong.
+
+mod application;
+mod judge;
+mod ledger;
+mod letter;
+mod plan;
+mod report;
+mod sequences;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ottla::{Producer, Setup};
+
+pub use report::{Broken, Report};
+
+use crate::{Chance, Fact, FaultKind, World};
+use application::{Application, GRACE};
+use ledger::Fate;
+use plan::{Ending, Plan};
+use sequences::Watch;
+
+/// A run of which the seed decides everything: the settings, the cluster, what the application does, which faults
+/// strike and when. All invariants of a producer are checked, while it runs and at its end.
+pub struct Trial {
+    seed: u64,
+    plan: Arc<Plan>,
+    world: World,
+    application: Application,
+    /// Reads the producer's gauges; none where the last handle is to be dropped.
+    probe: Option<Producer>,
+    sequences: Watch,
+    report: Report,
+}
+
+/// A rule, and how it was broken.
+type Breach = (&'static str, String);
+
+impl Trial {
+    /// The trial of a seed.
+    pub fn new(seed: u64) -> Trial {
+        let mut chance = Chance::new(seed);
+        let plan = Arc::new(Plan::draw(&mut chance));
+        let mut world = plan.world(chance.next(), &mut chance);
+        let producer = world.producer_from(Setup::new(plan.config()));
+        let application = Application::new(Arc::clone(&plan), world.clock(), world.spawner());
+        application.ledger.borrow_mut().limits = ledger::Limits {
+            delivery: plan.delivery_timeout,
+            block: plan.max_block,
+        };
+        let of_world = plan
+            .kinds
+            .iter()
+            .filter(|kind| !kind.is_of_the_application());
+        let of_world: Vec<FaultKind> = of_world.copied().collect();
+        if !of_world.is_empty() {
+            world.storm(&of_world, plan.faults, plan.storm);
+        }
+        if plan.ending == Ending::Kill {
+            let at = chance.duration(Duration::ZERO..plan.storm);
+            world.after(at, World::drop_drivers);
+        }
+        let keeps_handle = !matches!(plan.ending, Ending::Drop | Ending::Kill);
+        let probe = keeps_handle.then(|| producer.clone());
+        world.spawn(application.clone().run(producer, chance.fork()));
+        world.note(format_args!("seed {seed}: {plan:?}"));
+        Trial {
+            seed,
+            plan,
+            world,
+            application,
+            probe,
+            sequences: Watch::default(),
+            report: Report::default(),
+        }
+    }
+
+    /// Has the trace keep all lines.
+    pub fn keep_trace(&mut self) {
+        self.world.keep_trace(usize::MAX);
+    }
+
+    /// What happened, as far as it is kept.
+    pub fn trace(&self) -> impl Iterator<Item = String> {
+        self.world.trace().map(ToString::to_string)
+    }
+
+    /// Runs to the end.
+    ///
+    /// # Errors
+    ///
+    /// If a rule is broken, or something panics that should not.
+    pub fn run(&mut self) -> Result<Report, Box<Broken>> {
+        let result = catch_unwind(AssertUnwindSafe(|| self.run_to_the_end()));
+        let breach = match result {
+            Ok(Ok(())) => return Ok(self.finish()),
+            Ok(Err(breach)) => breach,
+            Err(payload) => {
+                let text = payload.downcast_ref::<String>().cloned();
+                let text = text.or(payload
+                    .downcast_ref::<&str>()
+                    .map(|text| (*text).to_owned()));
+                ("panic", text.unwrap_or_default())
+            }
+        };
+        let trace = self.trace().collect();
+        Err(Box::new(Broken {
+            seed: self.seed,
+            rule: breach.0,
+            what: breach.1,
+            trace,
+        }))
+    }
+
+    fn run_to_the_end(&mut self) -> Result<(), Breach> {
+        let limit = self.limit();
+        while !(self.world.is_done() && self.world.drivers_are_over()) {
+            self.world
+                .step_before(limit)
+                .map_err(|stuck| ("I15", stuck.to_string()))?;
+            self.observe()?;
+        }
+        self.judge()
+    }
+
+    /// When everything has to be over: the faults, and after them every wait that there is.
+    fn limit(&self) -> Duration {
+        let waits = self.plan.max_block * 25 + self.plan.delivery_timeout * 3;
+        self.plan.storm + GRACE + waits + Duration::from_secs(600)
+    }
+
+    /// Looks at what the last step has brought.
+    fn observe(&mut self) -> Result<(), Breach> {
+        self.application.enter();
+        let notes = std::mem::take(&mut self.application.ledger.borrow_mut().notes);
+        notes.into_iter().for_each(|fact| self.world.add(fact));
+        for line in self.world.take_facts() {
+            if let Fact::Struck {
+                kind: FaultKind::Freeze,
+                ..
+            } = line.fact
+            {
+                let window = (line.at, self.world.frozen_until());
+                self.application.ledger.borrow_mut().frozen.push(window);
+            }
+            self.sequences.see(&line.fact)?;
+            self.report.see(&line.fact);
+        }
+        self.check_flushes()?;
+        self.check_memory()?;
+        match self.application.ledger.borrow_mut().broken.take() {
+            Some(breach) => Err(breach),
+            None => Ok(()),
+        }
+    }
+
+    /// What a flush covers has its outcome when the flush ends.
+    fn check_flushes(&self) -> Result<(), Breach> {
+        let mut ledger = self.application.ledger.borrow_mut();
+        let now = self.world.now();
+        // Whoever was to be told at the same instant has been by now.
+        let ended: Vec<_> = ledger
+            .flushes
+            .extract_if(.., |flush| flush.at < now)
+            .collect();
+        for flush in ended {
+            let open = |n: &&usize| {
+                let entry = &ledger.entries[**n];
+                entry.fate == Fate::Open || entry.ended.is_some_and(|at| at > flush.at)
+            };
+            if let Some(n) = flush.covered.iter().find(open) {
+                return Err(("I11", format!("a flush ended before record {n}")));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_memory(&self) -> Result<(), Breach> {
+        let Some(producer) = &self.probe else {
+            return Ok(());
+        };
+        let metrics = producer.metrics();
+        if metrics.buffer_available_bytes > metrics.buffer_total_bytes {
+            return Err(("I7", format!("{metrics:?}")));
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Report {
+        let mut report = std::mem::take(&mut self.report);
+        report.simulated = self.world.now();
+        report.digest = self.world.trace_digest();
+        let ledger = self.application.ledger.borrow();
+        report.records = ledger.accepted;
+        report.trials = 1;
+        report
+    }
+}

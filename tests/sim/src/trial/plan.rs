@@ -1,0 +1,236 @@
+//! What a seed decides before anything happens: settings, cluster, application and faults.
+
+use std::time::Duration;
+
+use ottla::{Acks, Config};
+
+use crate::{Api, Chance, FaultKind, World};
+
+/// All that is drawn for one trial.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// Settings, in Java's words.
+    pub(crate) settings: Vec<(&'static str, String)>,
+    pub(crate) acks: Acks,
+    pub(crate) is_idempotent: bool,
+    pub(crate) keeps_order: bool,
+    pub(crate) resends: bool,
+    pub(crate) delivery_timeout: Duration,
+    pub(crate) max_block: Duration,
+    pub(crate) max_request_size: usize,
+    pub(crate) brokers: u16,
+    pub(crate) topics: Vec<Topic>,
+    pub(crate) records: usize,
+    pub(crate) actors: usize,
+    /// How long the faults strike.
+    pub(crate) storm: Duration,
+    pub(crate) kinds: Vec<FaultKind>,
+    pub(crate) faults: usize,
+    pub(crate) ending: Ending,
+    /// For each `send`, in percent: it, or its delivery, is dropped.
+    pub(crate) drops: usize,
+    /// For each callback, in percent: it panics; it sends.
+    pub(crate) panics: usize,
+    pub(crate) callback_sends: usize,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Topic {
+    pub(crate) name: String,
+    pub(crate) partitions: i32,
+}
+
+/// How the application ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Ending {
+    /// Everything has its outcome, and then the producer is closed.
+    Rest,
+    /// The producer is closed with everything under way, and time to finish.
+    Close,
+    /// The producer is closed in the middle of the faults, with little time.
+    Force,
+    /// The last handle is dropped.
+    Drop,
+    /// The driver is dropped in the middle of everything.
+    Kill,
+}
+
+impl Plan {
+    pub(crate) fn draw(chance: &mut Chance) -> Plan {
+        let mut settings = Vec::new();
+        let mut set = |name, value: String| settings.push((name, value));
+        let acks = *chance.pick(&[
+            "all", "all", "all", "all", "all", "all", "all", "all", "1", "0",
+        ]);
+        let is_idempotent = acks == "all" && chance.percent(85);
+        let in_flight = if is_idempotent {
+            chance.within(1..6)
+        } else {
+            *chance.pick(&[1, 5])
+        };
+        set("acks", acks.to_owned());
+        set("enable.idempotence", is_idempotent.to_string());
+        set(
+            "max.in.flight.requests.per.connection",
+            in_flight.to_string(),
+        );
+        if chance.percent(15) {
+            set("retries", chance.within(1..6).to_string());
+        }
+        let resends = chance.percent(10);
+        if resends {
+            set("sequence.gap.policy", "resend".to_owned());
+        }
+        set(
+            "batch.size",
+            chance
+                .pick(&["0", "1", "200", "1000", "16384", "65536"])
+                .to_string(),
+        );
+        set(
+            "buffer.memory",
+            chance
+                .pick(&["20000", "100000", "1000000", "33554432"])
+                .to_string(),
+        );
+        let max_request_size = *chance.pick(&[4_000, 30_000, 1 << 20]);
+        set("max.request.size", max_request_size.to_string());
+        let mut millis = |name, choices: &[u64]| {
+            let drawn = *chance.pick(choices);
+            set(name, drawn.to_string());
+            Duration::from_millis(drawn)
+        };
+        let linger = millis("linger.ms", &[0, 1, 5, 50, 1_000]);
+        let request = millis("request.timeout.ms", &[200, 1_000, 5_000, 30_000]);
+        let delivery = linger + request;
+        let delivery = delivery * *chance.pick(&[1, 2, 4, 10]);
+        settings.push(("delivery.timeout.ms", delivery.as_millis().to_string()));
+        let mut millis = |name, choices: &[u64]| {
+            let drawn = *chance.pick(choices);
+            settings.push((name, drawn.to_string()));
+            Duration::from_millis(drawn)
+        };
+        let max_block = millis("max.block.ms", &[0, 100, 5_000, 60_000]);
+        millis("retry.backoff.ms", &[1, 10, 100, 300]);
+        millis("retry.backoff.max.ms", &[10, 1_000]);
+        millis("reconnect.backoff.ms", &[1, 50]);
+        millis("reconnect.backoff.max.ms", &[50, 1_000]);
+        millis("metadata.max.age.ms", &[500, 10_000, 300_000]);
+        millis("connections.max.idle.ms", &[1_000, 540_000]);
+        millis("socket.connection.setup.timeout.ms", &[300, 10_000]);
+        millis("socket.connection.setup.timeout.max.ms", &[1_000, 30_000]);
+        millis("partitioner.availability.timeout.ms", &[0, 500]);
+        let adaptive = chance.percent(70).to_string();
+        settings.push(("partitioner.adaptive.partitioning.enable", adaptive));
+        settings.push(("partitioner.ignore.keys", chance.percent(10).to_string()));
+        Plan {
+            acks: match acks {
+                "all" => Acks::All,
+                "1" => Acks::Leader,
+                _ => Acks::None,
+            },
+            is_idempotent,
+            keeps_order: is_idempotent || in_flight == 1,
+            resends,
+            delivery_timeout: delivery,
+            max_block,
+            max_request_size,
+            settings,
+            ..Plan::draw_world(chance)
+        }
+    }
+
+    /// The cluster, the application and the faults, for whatever settings.
+    fn draw_world(chance: &mut Chance) -> Plan {
+        let topics = ["alpha", "beta", "gamma", "delta"][..chance.within(1..5)].iter();
+        let topics = topics.map(|name| Topic {
+            name: (*name).to_owned(),
+            partitions: *chance.pick(&[1, 2, 3, 6, 12]),
+        });
+        let topics = topics.collect();
+        let mut kinds = FaultKind::all();
+        let mix = chance.within(4..kinds.len());
+        while kinds.len() > mix {
+            kinds.swap_remove(chance.below(kinds.len()));
+        }
+        let has = |kind| kinds.contains(&kind);
+        Plan {
+            settings: Vec::new(),
+            acks: Acks::All,
+            is_idempotent: true,
+            keeps_order: true,
+            resends: false,
+            delivery_timeout: Duration::ZERO,
+            max_block: Duration::ZERO,
+            max_request_size: 0,
+            brokers: *chance.pick(&[1, 2, 3, 3, 5]),
+            topics,
+            records: chance.within(500..800),
+            actors: chance.within(1..5),
+            storm: chance.duration(Duration::from_secs(3)..Duration::from_secs(60)),
+            faults: chance.within(30..60),
+            ending: *chance.pick(&[
+                Ending::Rest,
+                Ending::Rest,
+                Ending::Rest,
+                Ending::Close,
+                Ending::Close,
+                Ending::Force,
+                Ending::Drop,
+                Ending::Kill,
+            ]),
+            drops: if has(FaultKind::DropFuture) { 10 } else { 0 },
+            panics: if has(FaultKind::PanickingCallback) {
+                10
+            } else {
+                0
+            },
+            callback_sends: if has(FaultKind::SendingCallback) {
+                10
+            } else {
+                0
+            },
+            kinds,
+        }
+    }
+
+    /// The world that was drawn, before its first fault.
+    pub(crate) fn world(&self, seed: u64, chance: &mut Chance) -> World {
+        let mut world = World::new(self.brokers, seed);
+        world.cluster.set_replication(chance.within(1..4));
+        world.cluster.set_names_old_duplicates(chance.percent(30));
+        world.cluster.set_leader_hints(chance.percent(70));
+        world.cluster.set_auto_create(chance.percent(30));
+        if chance.percent(10) {
+            world
+                .cluster
+                .set_next_producer(5, i16::MAX - 1 - chance.below(3) as i16);
+        }
+        for topic in &self.topics {
+            world.cluster.create_topic(&topic.name, topic.partitions);
+            world
+                .cluster
+                .set_log_append_time(&topic.name, chance.percent(20));
+        }
+        for broker in 1..=i32::from(self.brokers) {
+            let latency = chance.duration(Duration::from_micros(100)..Duration::from_millis(20));
+            world.set_latency(broker, latency, latency / 2);
+            let newest = *chance.pick(&[3, 8, 9, 11, 12, 13, 13, 13]);
+            world
+                .cluster
+                .set_versions(broker, Api::Produce, Some((0, newest)));
+        }
+        world
+    }
+
+    /// The producer's settings.
+    pub(crate) fn config(&self) -> Config {
+        let servers: Vec<String> = (1..=self.brokers)
+            .map(|n| format!("broker-{n}:9092"))
+            .collect();
+        let servers = servers.join(",");
+        let own = [("bootstrap.servers", &*servers), ("client.id", "trial")];
+        let drawn = self.settings.iter().map(|(name, value)| (*name, &**value));
+        Config::from_properties(own.into_iter().chain(drawn)).expect("drawn settings are valid")
+    }
+}

@@ -1,0 +1,91 @@
+//! What came of trials: counts, or the rule that was broken.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use crate::{Fact, FaultKind, Told};
+
+/// The counts of one trial, or of many.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// Trials.
+    pub trials: u64,
+    /// Records that were accepted.
+    pub records: u64,
+    /// Records that the application was told were written, were not, and perhaps were.
+    pub written: u64,
+    /// See [`written`](Report::written).
+    pub not_written: u64,
+    /// See [`written`](Report::written).
+    pub maybe_written: u64,
+    /// The virtual time that passed.
+    pub simulated: Duration,
+    /// Faults that struck.
+    pub faults: BTreeMap<FaultKind, u64>,
+    /// A number that depends on everything that happened; of many trials, on all of them in any order.
+    pub digest: u64,
+    /// The faults that a judge wants to know, and whom they struck.
+    pub(crate) struck: Vec<(FaultKind, String)>,
+}
+
+impl Report {
+    pub(crate) fn see(&mut self, fact: &Fact) {
+        match fact {
+            Fact::Struck { kind, target } => {
+                *self.faults.entry(*kind).or_default() += 1;
+                self.struck.push((*kind, target.clone()));
+            }
+            Fact::Ended { told, .. } => match told {
+                Told::Written { .. } => self.written += 1,
+                Told::NotWritten { .. } => self.not_written += 1,
+                Told::MaybeWritten { .. } => self.maybe_written += 1,
+            },
+            _ => {}
+        }
+    }
+
+    /// Adds another trial's counts.
+    pub fn add(&mut self, other: &Report) {
+        self.trials += other.trials;
+        self.records += other.records;
+        self.written += other.written;
+        self.not_written += other.not_written;
+        self.maybe_written += other.maybe_written;
+        self.simulated += other.simulated;
+        for (kind, count) in &other.faults {
+            *self.faults.entry(*kind).or_default() += count;
+        }
+        self.digest ^= other.digest;
+    }
+}
+
+/// A rule was broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Broken {
+    /// The seed, which shows it again.
+    pub seed: u64,
+    /// The rule's name: an invariant's, a hard case's, or `panic`.
+    pub rule: &'static str,
+    /// How it was broken.
+    pub what: String,
+    /// What happened before, as far as it is kept.
+    pub trace: Vec<String>,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for line in &self.trace {
+            writeln!(f, "{line}")?;
+        }
+        write!(
+            f,
+            "seed {}: {} is broken: {}",
+            self.seed, self.rule, self.what
+        )
+    }
+}
+
+impl std::error::Error for Broken {}

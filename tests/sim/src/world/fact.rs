@@ -1,0 +1,221 @@
+//! What happens in a world, as its trace says it and its observers see it.
+
+use std::fmt;
+use std::time::Duration;
+
+use ottla::{RecordMetadata, Undelivered};
+
+use super::faults::FaultKind;
+use crate::network::Tamper;
+use crate::{Api, Produced};
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Fact {
+    /// A resolver gave so many addresses for a name; none for an error.
+    LookedUp {
+        /// The name.
+        host: String,
+        /// The addresses.
+        found: usize,
+    },
+    /// A dial was refused.
+    Refused,
+    /// A connection to a broker is up.
+    Up {
+        /// The connection.
+        wire: u64,
+        /// The broker.
+        broker: i32,
+    },
+    /// A producer let go of a connection.
+    Left {
+        /// The connection.
+        wire: u64,
+        /// The broker.
+        broker: i32,
+        /// Produce requests that were written whole and not answered.
+        unanswered: usize,
+        /// A request was written in part.
+        within: bool,
+        /// An answer was read in part.
+        within_answer: bool,
+    },
+    /// A request reached a broker.
+    Asked {
+        /// The connection.
+        wire: u64,
+        /// The broker.
+        broker: i32,
+        /// The API, if the broker knows it.
+        api: Option<Api>,
+        /// The version.
+        version: i16,
+        /// Its bytes.
+        bytes: usize,
+    },
+    /// A batch reached a broker, with what the broker made of it.
+    Produced(Box<Produced>),
+    /// A broker sent an answer.
+    Answered {
+        /// The connection.
+        wire: u64,
+        /// Its bytes.
+        bytes: usize,
+    },
+    /// The bytes of an answer were changed on their way.
+    Tampered {
+        /// The connection.
+        wire: u64,
+        /// How.
+        tamper: Tamper,
+    },
+    /// A fault has struck.
+    Struck {
+        /// Of which kind.
+        kind: FaultKind,
+        /// Whom or what.
+        target: String,
+    },
+    /// A record has its outcome.
+    Ended {
+        /// The application's number of the record.
+        record: usize,
+        /// What it was told.
+        told: Told,
+    },
+    /// The application did something, or something was done for it.
+    Note {
+        /// What, in a few words.
+        what: String,
+    },
+}
+
+impl fmt::Display for Fact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fact::LookedUp { host, found } => write!(f, "{host} has {found} addresses"),
+            Fact::Refused => write!(f, "a dial is refused"),
+            Fact::Up { wire, broker } => write!(f, "wire {wire} to broker {broker} is up"),
+            Fact::Left {
+                wire,
+                broker,
+                unanswered,
+                within,
+                within_answer,
+            } => write!(
+                f,
+                "wire {wire} to broker {broker} is left: {unanswered} unanswered{}{}",
+                if *within { ", a request in part" } else { "" },
+                if *within_answer {
+                    ", an answer in part"
+                } else {
+                    ""
+                },
+            ),
+            Fact::Asked {
+                wire,
+                broker,
+                api,
+                version,
+                bytes,
+            } => match api {
+                Some(api) => write!(
+                    f,
+                    "wire {wire}: {api:?} v{version} at {broker}, {bytes} bytes"
+                ),
+                None => write!(
+                    f,
+                    "wire {wire}: an unknown request at {broker}, {bytes} bytes"
+                ),
+            },
+            Fact::Produced(produced) => write!(
+                f,
+                "{}-{} at {}: id {} epoch {} sequence {} + {}: code {}, offset {}{}",
+                produced.topic,
+                produced.partition,
+                produced.broker,
+                produced.producer_id,
+                produced.epoch,
+                produced.base_sequence,
+                produced.count,
+                produced.code,
+                produced.base_offset,
+                if produced.appended { ", appended" } else { "" },
+            ),
+            Fact::Answered { wire, bytes } => write!(f, "wire {wire}: answered, {bytes} bytes"),
+            Fact::Tampered { wire, tamper } => write!(f, "wire {wire}: {tamper:?}"),
+            Fact::Struck { kind, target } => write!(f, "** {kind}: {target}"),
+            Fact::Ended { record, told } => write!(f, "record {record}: {told}"),
+            Fact::Note { what } => f.write_str(what),
+        }
+    }
+}
+
+/// A fact and when it was.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Line {
+    /// The time since the world began.
+    pub at: Duration,
+    /// What happened.
+    pub fact: Fact,
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:>12.6}  {}", self.at.as_secs_f64(), self.fact)
+    }
+}
+
+/// What the application was told of a record.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Told {
+    /// Written, with its offset if that is known.
+    Written {
+        /// The partition.
+        partition: i32,
+        /// The offset.
+        offset: Option<i64>,
+    },
+    /// Not written.
+    NotWritten {
+        /// Why.
+        why: String,
+    },
+    /// Perhaps written.
+    MaybeWritten {
+        /// Why that is not known.
+        why: String,
+    },
+}
+
+impl Told {
+    pub(crate) fn of(outcome: &Result<RecordMetadata, Undelivered>) -> Told {
+        match outcome {
+            Ok(written) => Told::Written {
+                partition: written.partition,
+                offset: written.offset,
+            },
+            Err(Undelivered::NotWritten(why)) => Told::NotWritten {
+                why: why.to_string(),
+            },
+            Err(Undelivered::MaybeWritten(why)) => Told::MaybeWritten {
+                why: why.to_string(),
+            },
+        }
+    }
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Told::Written { partition, offset } => {
+                write!(f, "written to {partition} at {offset:?}")
+            }
+            Told::NotWritten { why } => write!(f, "not written: {why}"),
+            Told::MaybeWritten { why } => write!(f, "perhaps written: {why}"),
+        }
+    }
+}

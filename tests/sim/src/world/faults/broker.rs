@@ -1,0 +1,155 @@
+//! Faults of one broker, and of what it answers.
+
+use std::time::Duration;
+
+use super::FaultKind;
+use crate::{Api, Fault, On, World, code};
+
+/// What passes.
+const FOR_NOW: [i16; 8] = [
+    code::NOT_LEADER_OR_FOLLOWER,
+    code::NOT_ENOUGH_REPLICAS,
+    code::LEADER_NOT_AVAILABLE,
+    code::UNKNOWN_TOPIC_OR_PARTITION,
+    code::FENCED_LEADER_EPOCH,
+    code::UNKNOWN_LEADER_EPOCH,
+    code::CORRUPT_MESSAGE,
+    code::KAFKA_STORAGE_ERROR,
+];
+
+/// What does not.
+const FOR_GOOD: [i16; 4] = [
+    code::INVALID_RECORD,
+    code::TOPIC_AUTHORIZATION_FAILED,
+    code::INVALID_REQUEST,
+    code::UNSUPPORTED_COMPRESSION_TYPE,
+];
+
+/// What may come after an append.
+const AMBIGUOUS: [i16; 6] = [
+    code::REQUEST_TIMED_OUT,
+    code::NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+    code::NOT_LEADER_OR_FOLLOWER,
+    code::UNKNOWN_TOPIC_OR_PARTITION,
+    code::KAFKA_STORAGE_ERROR,
+    code::UNKNOWN_SERVER_ERROR,
+];
+
+impl World {
+    pub(super) fn strike_broker(&mut self, kind: FaultKind) -> Option<String> {
+        match kind {
+            FaultKind::Crash
+            | FaultKind::Pause
+            | FaultKind::Slow
+            | FaultKind::Throttle
+            | FaultKind::ChangeVersions => self.strike_process(kind),
+            FaultKind::RefuseMetadata
+            | FaultKind::RefuseProducerId
+            | FaultKind::RefuseApiVersions => self.strike_answer(kind),
+            _ => self.strike_batch(kind),
+        }
+    }
+
+    fn strike_process(&mut self, kind: FaultKind) -> Option<String> {
+        let broker = self.any_broker()?;
+        match kind {
+            FaultKind::Crash => {
+                self.crash(broker);
+                self.undo_later(move |world| world.recover(broker));
+            }
+            FaultKind::Pause => {
+                let time = self.drawn_while();
+                self.pause(broker, time);
+            }
+            FaultKind::Slow => {
+                let slowness = self
+                    .chance
+                    .duration(Duration::from_millis(5)..Duration::from_secs(3));
+                self.set_slowness(broker, slowness);
+                self.undo_later(move |world| world.set_slowness(broker, Duration::ZERO));
+            }
+            FaultKind::Throttle => {
+                let time = self.drawn_while();
+                self.cluster.set_throttle(time);
+                self.undo_later(|world| world.cluster.set_throttle(Duration::ZERO));
+            }
+            _ => {
+                let newest = *self.chance.pick(&[3, 7, 8, 9, 11, 12, 13]);
+                self.cluster
+                    .set_versions(broker, Api::Produce, Some((0, newest)));
+                self.reset(broker);
+            }
+        }
+        Some(format!("broker {broker}"))
+    }
+
+    fn strike_answer(&mut self, kind: FaultKind) -> Option<String> {
+        let (on, codes): (On, &[i16]) = match kind {
+            FaultKind::RefuseMetadata => {
+                let (topic, _) = self.any_partition()?;
+                let codes = &[
+                    code::LEADER_NOT_AVAILABLE,
+                    code::UNKNOWN_TOPIC_OR_PARTITION,
+                    code::REQUEST_TIMED_OUT,
+                ];
+                (On::MetadataOf { topic }, codes)
+            }
+            FaultKind::RefuseProducerId => (On::InitProducerId, &[14, 15, 16, 51, -1]),
+            _ => (
+                On::ApiVersions,
+                &[code::UNSUPPORTED_VERSION, code::UNKNOWN_SERVER_ERROR],
+            ),
+        };
+        let code = *self.chance.pick(codes);
+        for _ in 0..self.chance.within(1..4) {
+            self.cluster.inject(on.clone(), Fault::Refuse(code));
+        }
+        Some(format!("{on:?}, code {code}"))
+    }
+
+    fn strike_batch(&mut self, kind: FaultKind) -> Option<String> {
+        let (topic, partition) = self.any_partition()?;
+        let fault = match kind {
+            FaultKind::RefuseForNow => Fault::Refuse(*self.chance.pick(&FOR_NOW)),
+            FaultKind::RefuseForGood => Fault::Refuse(*self.chance.pick(&FOR_GOOD)),
+            FaultKind::BlameRecords => self.blame(),
+            FaultKind::AppendThenCode => Fault::AppendThen(*self.chance.pick(&AMBIGUOUS)),
+            FaultKind::AppendThenClose => Fault::AppendThenDisconnect,
+            FaultKind::AppendThenSilence => Fault::AppendThenSilence,
+            FaultKind::DropRequest => Fault::Disconnect,
+            FaultKind::Hang => Fault::Silence,
+            FaultKind::Delay => Fault::Delay(self.drawn_while()),
+            FaultKind::Garbage => {
+                let noise = (0..self.chance.within(1..200)).map(|_| self.chance.next() as u8);
+                Fault::Garbage(noise.collect())
+            }
+            FaultKind::LowerLimit => {
+                let limit = *self.chance.pick(&[150, 300, 1_000, 5_000]);
+                self.cluster.set_topic_max_message_bytes(&topic, limit);
+                let name = topic.clone();
+                self.undo_later(move |world| {
+                    if world.cluster.topics().any(|topic| topic == name) {
+                        world.cluster.set_topic_max_message_bytes(&name, 1_048_588);
+                    }
+                });
+                return Some(format!("{topic}, {limit} bytes"));
+            }
+            _ => return None,
+        };
+        let target = format!("{topic}-{partition}: {fault:?}");
+        for _ in 0..*self.chance.pick(&[1, 1, 1, 2, 5]) {
+            self.cluster
+                .inject(On::produce(&topic, partition), fault.clone());
+        }
+        Some(target)
+    }
+
+    fn blame(&mut self) -> Fault {
+        let blamed = (0..self.chance.within(0..4)).map(|_| self.chance.within(0..12) as i32 - 1);
+        Fault::RefuseRecords {
+            code: code::INVALID_RECORD,
+            records: blamed.map(|index| (index, Some("no".to_owned()))).collect(),
+            message: Some("none of that".to_owned()),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Faults of the cluster: leaders, topics, and what brokers remember.
+
+use super::FaultKind;
+use crate::World;
+
+impl World {
+    pub(super) fn strike_cluster(&mut self, kind: FaultKind) -> Option<String> {
+        let (topic, partition) = self.any_partition()?;
+        let (name, place) = (topic.clone(), format!("{topic}-{partition}"));
+        match kind {
+            FaultKind::MoveLeader => {
+                let to = self.any_live_broker()?;
+                self.cluster.move_leader(&topic, partition, to);
+                return Some(format!("{place} to {to}"));
+            }
+            FaultKind::NoLeader => {
+                self.cluster.remove_leader(&topic, partition);
+                self.undo_later(move |world| world.elect_missing(&name));
+            }
+            FaultKind::LoseBatches => {
+                let (to, batches) = (self.any_live_broker()?, self.chance.within(1..4));
+                self.cluster
+                    .move_leader_losing(&topic, partition, to, batches);
+                return Some(format!("{place}, {batches} batches"));
+            }
+            FaultKind::ForgetProducers => self.cluster.forget_producers(&topic, partition),
+            FaultKind::FenceProducer => {
+                let seen = self.cluster.produce_journal().next_back();
+                let (id, epoch) = seen.map(|seen| (seen.producer_id, seen.epoch))?;
+                let newer = epoch.checked_add(1).filter(|&epoch| epoch > 0)?;
+                self.cluster.fence_producer(&topic, partition, id, newer);
+            }
+            FaultKind::HideTopic => {
+                self.cluster.hide_topic(&topic, true);
+                self.undo_later(move |world| world.show(&name));
+                return Some(topic);
+            }
+            FaultKind::RecreateTopic => {
+                let partitions = self.cluster.partitions(&topic);
+                let partitions = match self.chance.below(3) {
+                    0 => self.chance.within(1..partitions as usize + 1) as i32,
+                    _ => partitions,
+                };
+                self.cluster.delete_topic(&topic);
+                self.cluster.create_topic(&topic, partitions);
+                return Some(format!("{topic} with {partitions} partitions"));
+            }
+            FaultKind::GrowTopic => {
+                if self.cluster.partitions(&topic) > 30 {
+                    return None;
+                }
+                let more = self.chance.within(1..4) as i32;
+                self.cluster.add_partitions(&topic, more);
+                return Some(format!("{topic} by {more}"));
+            }
+            FaultKind::Retention => {
+                let end = self.cluster.high_watermark(&topic, partition);
+                self.cluster.delete_records(&topic, partition, end);
+            }
+            _ => return None,
+        }
+        Some(place)
+    }
+
+    /// All brokers are up, all topics are seen, and every partition has a leader.
+    pub(super) fn heal_cluster(&mut self) {
+        let brokers: Vec<i32> = self.cluster.brokers().collect();
+        brokers.into_iter().for_each(|broker| self.recover(broker));
+        self.cluster.set_throttle(std::time::Duration::ZERO);
+        let topics: Vec<String> = self.cluster.topics().map(str::to_owned).collect();
+        for topic in topics {
+            self.show(&topic);
+            self.elect_missing(&topic);
+            self.cluster.set_topic_max_message_bytes(&topic, 1_048_588);
+        }
+    }
+
+    fn show(&mut self, topic: &str) {
+        if self.cluster.topics().any(|name| name == topic) {
+            self.cluster.hide_topic(topic, false);
+        }
+    }
+
+    fn elect_missing(&mut self, topic: &str) {
+        for partition in 0..self.cluster.partitions(topic) {
+            if self.cluster.leader(topic, partition).is_none()
+                && let Some(to) = self.any_live_broker()
+            {
+                self.cluster.move_leader(topic, partition, to);
+            }
+        }
+    }
+
+    fn any_live_broker(&mut self) -> Option<i32> {
+        let live: Vec<i32> = self
+            .cluster
+            .brokers()
+            .filter(|&id| self.cluster.is_up(id))
+            .collect();
+        (!live.is_empty()).then(|| *self.chance.pick(&live))
+    }
+}

@@ -76,6 +76,12 @@ impl Kafka {
         self.nodes.iter().all(|node| node.is_ready(brokers))
     }
 
+    /// What the nodes complained of last.
+    pub(crate) fn last_words(&self) -> String {
+        let words = self.nodes.iter().map(|node| node.last_words(&self.scratch));
+        words.collect::<Vec<_>>().join("\n")
+    }
+
     /// A node by its id.
     pub(crate) fn node(&mut self, id: usize) -> Result<&mut Node, String> {
         let node = self.nodes.iter_mut().find(|node| node.id == id);
@@ -169,6 +175,7 @@ impl Kafka {
             "{own}\
              controller.quorum.voters={voters}\n\
              controller.listener.names=CONTROLLER\n\
+             auto.create.topics.enable=false\n\
              broker.session.timeout.ms=2000\n\
              broker.heartbeat.interval.ms=500\n\
              leader.imbalance.check.interval.seconds=2\n\

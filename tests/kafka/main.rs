@@ -19,6 +19,7 @@ mod nodes;
 mod peers;
 mod process;
 mod produce;
+mod tapes;
 mod workload;
 
 use std::process::ExitCode;
@@ -87,6 +88,7 @@ fn trials(java: &Java) -> Vec<Trial> {
         kills("on_smol", produce::on_smol),
         #[cfg(feature = "blocking")]
         kills("on_a_thread", produce::on_a_thread),
+        trial("the_model_answers_as_kafka_does", tapes::agree),
         trial("ottla_produce_delivers_a_file", command_line::produce),
         trial("kcat_is_at_home_in_the_embedded_cluster", |_| {
             let cluster = embedded()?;

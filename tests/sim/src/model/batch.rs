@@ -129,13 +129,10 @@ pub(crate) fn read(raw: &[u8], version: i16) -> Result<Head, Refusal> {
     if size < HEAD {
         return Err(Refusal::of(code::CORRUPT_MESSAGE));
     }
-    match first_batch(&raw[size..])? {
-        Some(_) => {
-            return Err(Refusal::invalid(
-                "The request must have exactly one record batch",
-            ));
-        }
-        None => {}
+    if first_batch(&raw[size..])?.is_some() {
+        return Err(Refusal::invalid(
+            "The request must have exactly one record batch",
+        ));
     }
     let head = Head::read(raw);
     if head.codec() == 4 && version < 7 {

@@ -161,8 +161,8 @@ impl Sequences {
             .unresolved
             .iter()
             .all(|u| u.attempts == 1 && !u.given_up);
-        let pipelines = (self.identity == identity || planted!(FreshOverStale))
-            && (!self.faulted || planted!(FreshOverStale))
+        let continues = self.identity == identity && !self.faulted;
+        let pipelines = (continues || planted!(FreshOverStale))
             && clean
             && (self.unresolved.len() < most || planted!(NoLimit))
             && (self.proven == Some(leadership) || planted!(PipelinesToFreshLeader));
@@ -394,6 +394,14 @@ impl Sequences {
             fault = self.close_gap(self.identity);
         }
         Stranded { batches, fault }
+    }
+
+    /// Begins to count anew under the same epoch.
+    #[cfg(planted)]
+    pub(crate) fn restart(&mut self) {
+        if self.unresolved.is_empty() {
+            self.next = 0;
+        }
     }
 
     /// The batch is the lowest that is not resolved: a failure of it is the partition's, not a consequence.

@@ -561,8 +561,8 @@ impl Unresolved {
 
 /// The sequence after `count` records from `base`: 2^31 − 1 is followed by 0.
 fn sequence_after(base: i32, count: u32) -> i32 {
-    if planted!(WrapsNegative) {
-        return base.wrapping_add(count as i32);
+    if planted!(WrapsNegative) && base.saturating_add_unsigned(count) > 255 {
+        return i32::MIN;
     }
     ((i64::from(base) + i64::from(count)) & i64::from(i32::MAX)) as i32
 }

@@ -76,7 +76,7 @@ defects! {
     UnstampsUncertain 21 "The end of an epoch takes the stamps of batches that may have been written.";
     BumpsForEach 22 "Each failure under one epoch ends an epoch.";
     EpochSticks 23 "With the epochs used up the last one is used again.";
-    WrapsNegative 24 "After the last sequence comes a negative one.";
+    WrapsNegative 24 "The sequences end at 255, and a negative one comes next.";
     ForgottenIsProven 25 "A leader that has forgotten the producer is sent several batches at once.";
     NoLimit 30 "More than five batches of a partition are not resolved.";
     TimedOutIsRefused 31 "REQUEST_TIMED_OUT counts as a refusal.";
@@ -86,12 +86,12 @@ defects! {
     // Attempts, batches, memory, time, links, metadata, and the application's side.
     AfterAppendIsRefused 31 "NOT_ENOUGH_REPLICAS_AFTER_APPEND counts as a refusal.";
     ServerErrorIsRefused 31 "UNKNOWN_SERVER_ERROR counts as a refusal.";
-    DuplicateIsRefused 16 "DUPLICATE_SEQUENCE_NUMBER counts as a refusal.";
+    InventsOffset 16 "A duplicate whose place the broker does not remember is told one all the same.";
     LeftOutWaits 87 "A partition that an answer leaves out is waited for without end.";
     OffsetIsNext 15 "A record is told the offset after its own.";
     EndsTwice 38 "The late answer to a batch that has expired gives it an outcome once more.";
     RetriesAtOnce 11 "A retry does not wait.";
-    ForgetsDoubt 12 "A batch that ends between attempts counts as not written, whatever its attempts were.";
+    ForgetsDoubt 12 "A refusal makes a batch count as not written, whatever its attempts before were.";
     ExpiredIsNotWritten 38 "A batch that expires on the way counts as not written.";
     LossIsRefusal 9 "A batch on a link that is lost counts as refused.";
     UnreadableIsTooLarge 54 "An answer that can't be read is taken for one that the batch is too large.";

@@ -116,7 +116,7 @@ impl ProducerCore {
         };
         self.waiters.remove(waiter);
         self.waiters.admitted -= 1;
-        if !planted!(RefusalLeaks) || self.check_size(record).is_ok() && self.is_active() {
+        if !planted!(RefusalLeaks) || self.check_running().is_ok() {
             self.memory.give(reserved);
         }
         let ticket = self.check_running().and_then(|()| {

@@ -107,7 +107,8 @@ impl ProducerCore {
         let ended = Ended {
             attempt,
             offset: (code.is_none() && answer.base_offset >= 0)
-                .then_some(answer.base_offset + i64::from(planted!(OffsetIsNext))),
+                .then_some(answer.base_offset + i64::from(planted!(OffsetIsNext)))
+                .or((planted!(InventsOffset) && written).then_some(0)),
             append_time: (written && answer.log_append_time_ms >= 0)
                 .then_some(answer.log_append_time_ms),
             cause: (!written).then_some(Cause::Broker { code, message }),
@@ -179,6 +180,9 @@ impl ProducerCore {
                 self.complete(item.batch, outcome);
             }
             Fate::NotWritten => self.complete(item.batch, self.failed(item.batch, ended.error())),
+            Fate::MaybeWritten if planted!(ForgetsDoubt) => {
+                self.complete(item.batch, Outcome::NotWritten(ended.error()));
+            }
             Fate::MaybeWritten => self.complete(item.batch, Outcome::MaybeWritten(ended.error())),
             Fate::GivenUp if planted!(EndsTwice) && ended.attempt == Attempt::Written => {
                 self.complete(item.batch, Outcome::MaybeWritten(ended.error()));
@@ -296,7 +300,7 @@ impl ProducerCore {
 
     /// The outcome of a batch that is not written, as far as anybody knows.
     pub(super) fn failed(&self, batch: u32, error: DeliveryError) -> Outcome {
-        if self.accumulator.batch(batch).uncertain && !planted!(ForgetsDoubt) {
+        if self.accumulator.batch(batch).uncertain {
             Outcome::MaybeWritten(error)
         } else {
             Outcome::NotWritten(error)

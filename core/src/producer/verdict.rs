@@ -42,9 +42,6 @@ fn attempt(code: ErrorCode, acks: Acks) -> Attempt {
         ErrorCode::UNKNOWN_SERVER_ERROR if planted!(ServerErrorIsRefused) => {
             Attempt::Refused { retry: false }
         }
-        ErrorCode::DUPLICATE_SEQUENCE_NUMBER if planted!(DuplicateIsRefused) => {
-            Attempt::Refused { retry: false }
-        }
         ErrorCode::NONE | ErrorCode::DUPLICATE_SEQUENCE_NUMBER => Attempt::Written,
 
         // The append may have come before the error: under acks=all the leader waits for followers after it (H165).

@@ -18,6 +18,8 @@ pub const MAX_PARTITIONS: usize = 1 << 20;
 /// Brokers, topics and the state of their refreshing.
 pub(crate) struct Cluster {
     max_age: Duration,
+    /// The cluster's id, once an answer told it.
+    id: Option<Box<str>>,
     brokers: BTreeMap<i32, (Box<str>, u16)>,
     topics: Vec<TopicState>,
     by_name: BTreeMap<Box<str>, u32>,
@@ -59,6 +61,8 @@ pub(crate) struct Leader {
 /// What an answer changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
+    /// The answer is another cluster's than the one before.
+    AnotherCluster,
     /// A broker is new, or has another address.
     Broker(i32),
     /// A broker is not in the cluster any more.
@@ -75,6 +79,7 @@ impl Cluster {
     pub(crate) fn new(max_age: Duration) -> Self {
         Self {
             max_age,
+            id: None,
             brokers: BTreeMap::new(),
             topics: Vec::new(),
             by_name: BTreeMap::new(),
@@ -190,6 +195,12 @@ impl Cluster {
     ) -> Vec<Change> {
         let mut changes = Vec::new();
         self.asking = false;
+        if let Some(id) = response.cluster_id
+            && let Some(known) = self.id.replace(id.into())
+            && *known != *id
+        {
+            changes.push(Change::AnotherCluster);
+        }
         self.apply_brokers(&response.brokers, &mut changes);
         let known = changes.len();
         for answer in &response.topics {

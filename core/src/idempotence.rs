@@ -6,9 +6,12 @@
 //! byte, or ended as maybe written. Where the count is lost, the epoch is bumped locally (KIP-360), which fences off
 //! whatever may still be on the way.
 
+mod attempt;
+
 use alloc::vec::Vec;
 
 use crate::{batch::Stamp, config::SequenceGap};
+pub(crate) use attempt::{Attempt, Fate, Resolution, Stranded};
 
 /// The producer id and epoch under which batches are stamped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,45 +78,6 @@ pub(crate) enum Next {
     Nothing,
 }
 
-/// How an attempt to send a batch ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(test, derive(Hash))]
-pub(crate) enum Attempt {
-    /// The batch is in the log.
-    Written,
-    /// No byte left the process.
-    Untouched,
-    /// This attempt wrote nothing; `retry` if another may.
-    Refused { retry: bool },
-    /// Nobody knows; `retry` if asking again may tell.
-    Uncertain { retry: bool },
-    /// The broker's count of the sequence is another. This attempt wrote nothing.
-    OutOfOrder,
-    /// The broker has nothing of this producer any more, nor of what it may have written: retention took it.
-    Forgotten,
-}
-
-/// What becomes of a batch after an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
-    Written,
-    NotWritten,
-    MaybeWritten,
-    /// It waits here to be sent again under the same stamp.
-    Retry,
-    /// Its stamp is gone; it goes back into the queue, to be stamped anew.
-    Requeue,
-    /// Its outcome was given before; nothing is left to do for it.
-    GivenUp,
-}
-
-/// A fate, and whether the partition's sequence under `fault` is broken, so that the epoch must be bumped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Resolution {
-    pub(crate) fate: Fate,
-    pub(crate) fault: Option<Identity>,
-}
-
 /// One partition's sequence, and its batches that were sent and are not resolved, in the order of the sequence.
 #[cfg_attr(test, derive(Clone))]
 pub(crate) struct Sequences {
@@ -149,14 +113,6 @@ struct Unresolved {
     behind: bool,
     /// A batch after it was written.
     overtaken: bool,
-}
-
-/// Batches that can't be sent again without breaking the order.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Stranded {
-    pub(crate) batches: Vec<u32>,
-    /// As in [`Resolution`].
-    pub(crate) fault: Option<Identity>,
 }
 
 impl Sequences {
@@ -324,7 +280,8 @@ impl Sequences {
         // An older leader answers late, and the next one has taken what was before it (H006).
         let is_outdated =
             entry.pipelined && self.proven != Some(leadership) && !planted!(AnyAnswerCounts);
-        let is_consequence = place > 0 || is_outdated;
+        let is_forgotten = planted!(ForgottenIsProven) && attempt == Attempt::Forgotten;
+        let is_consequence = (place > 0 || is_outdated) && !is_forgotten;
         if planted!(ProvenByRefusal) && matches!(attempt, Attempt::Refused { .. }) {
             self.proven = Some(leadership);
         }

@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_large_waiter_is_not_starved_by_small_ones_behind_it() {
+    fn h098_a_large_waiter_is_not_starved_by_small_ones_behind_it() {
         let mut memory = Memory::new(100);
         assert!(memory.take(80));
         memory.wait(1, 50);

@@ -80,10 +80,15 @@ impl ProducerCore {
         }
         let splits = verdict.too_large && self.may_split(now, item.batch);
         let attempt = match code {
-            ErrorCode::UNKNOWN_PRODUCER_ID => self.partitions[item.partition as usize]
-                .sequences
-                .forgotten(answer.log_start_offset),
+            ErrorCode::UNKNOWN_PRODUCER_ID if !self.is_unordered() => {
+                let sequences = &self.partitions[item.partition as usize].sequences;
+                sequences.forgotten(answer.log_start_offset)
+            }
             _ if splits => Attempt::Refused { retry: true },
+            // There is no sequence to be out of: it is sent again in its place.
+            _ if verdict.attempt == Attempt::OutOfOrder && self.is_unordered() => {
+                Attempt::Refused { retry: true }
+            }
             _ => verdict.attempt,
         };
         let message: Option<Box<str>> = answer.error_message.map(Into::into);
@@ -290,6 +295,10 @@ impl ProducerCore {
 
     /// Ends a batch from this side, whatever its state, with an outcome that `error` explains.
     pub(super) fn give_up(&mut self, batch: u32, error: DeliveryError) {
+        // Of many that are given up, the end of one may have been the end of the next.
+        if self.accumulator.is_ended(batch) {
+            return;
+        }
         let partition = self.accumulator.batch(batch).partition;
         if self.accumulator.is_queued(batch) {
             return self.complete(batch, self.failed(batch, error));

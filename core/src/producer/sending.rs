@@ -75,7 +75,7 @@ impl ProducerCore {
             });
         match is_free {
             true => 0,
-            false => self.topics[partition.topic.index()].too_large - 1,
+            false => self.topics[partition.topic.index()].growth_limit(),
         }
     }
 

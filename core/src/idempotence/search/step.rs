@@ -283,6 +283,7 @@ fn is_retriable(code: ErrorCode) -> bool {
 const NO_ANSWER: Verdict = Verdict {
     attempt: Attempt::Uncertain { retry: true },
     stale_metadata: true,
+    too_large: false,
     new_producer_id: false,
 };
 const UNTOUCHED: Verdict = Verdict {

@@ -1,6 +1,7 @@
 //! A trial: one seed, one producer, one application, and everything that can go wrong.
 
 mod application;
+mod cases;
 mod judge;
 mod ledger;
 mod letter;
@@ -18,9 +19,10 @@ pub use report::{Broken, Report};
 
 use crate::{Chance, Fact, FaultKind, World};
 use application::{Application, GRACE};
+use cases::{Hits, Scene, Watches};
 use ledger::Fate;
 use plan::{Ending, Plan};
-use sequences::Watch;
+use sequences::Sequences;
 
 /// A run of which the seed decides everything: the settings, the cluster, what the application does, which faults
 /// strike and when. All invariants of a producer are checked, while it runs and at its end.
@@ -31,7 +33,9 @@ pub struct Trial {
     application: Application,
     /// Reads the producer's gauges; none where the last handle is to be dropped.
     probe: Option<Producer>,
-    sequences: Watch,
+    sequences: Sequences,
+    watches: Watches,
+    hits: Hits,
     report: Report,
 }
 
@@ -72,7 +76,9 @@ impl Trial {
             world,
             application,
             probe,
-            sequences: Watch::default(),
+            sequences: Sequences::default(),
+            watches: Watches::new(),
+            hits: Hits::default(),
             report: Report::default(),
         }
     }
@@ -120,7 +126,14 @@ impl Trial {
                 .map_err(|stuck| ("I15", stuck.to_string()))?;
             self.observe()?;
         }
-        self.judge()
+        self.judge()?;
+        let scene = Scene {
+            plan: &self.plan,
+            ledger: &self.application.ledger.borrow(),
+            cluster: &self.world.cluster,
+        };
+        self.watches.end(&scene, &mut self.hits);
+        Ok(())
     }
 
     /// When everything has to be over: the faults, and after them every wait that there is.
@@ -147,6 +160,12 @@ impl Trial {
             let excuse = |topic: &str| ledger.borrow().has_unknown(plan, topic);
             self.sequences.see(&line.fact, excuse)?;
             self.report.see(&line.fact);
+            let scene = Scene {
+                plan,
+                ledger: &ledger.borrow(),
+                cluster: &self.world.cluster,
+            };
+            self.watches.see(&line, &scene, &mut self.hits);
         }
         self.check_flushes()?;
         self.check_memory()?;
@@ -196,6 +215,7 @@ impl Trial {
         report.trials = 1;
         report.fewest_records = report.records;
         report.fewest_faults = report.faults.values().sum();
+        report.cases = std::mem::take(&mut self.hits).0;
         report
     }
 }

@@ -24,6 +24,8 @@ pub struct Report {
     pub simulated: Duration,
     /// Faults that struck.
     pub faults: BTreeMap<FaultKind, u64>,
+    /// How often each hard case came up, by its number.
+    pub cases: BTreeMap<u16, u64>,
     /// Records of the trial with the fewest.
     pub fewest_records: u64,
     /// Faults of the trial with the fewest.
@@ -69,6 +71,9 @@ impl Report {
         self.simulated += other.simulated;
         for (kind, count) in &other.faults {
             *self.faults.entry(*kind).or_default() += count;
+        }
+        for (case, count) in &other.cases {
+            *self.cases.entry(*case).or_default() += count;
         }
         self.digest ^= other.digest;
     }
@@ -124,7 +129,7 @@ mod tests {
         let trials = [report(20, 3, 0xa), report(10, 5, 0xb), report(30, 1, 0xc)];
         let sum = |order: [usize; 3]| {
             let mut sum = Report::default();
-            order.map(|n| sum.add(&trials[n]));
+            order.into_iter().for_each(|n| sum.add(&trials[n]));
             sum
         };
         let one = sum([0, 1, 2]);

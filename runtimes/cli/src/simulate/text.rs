@@ -3,7 +3,7 @@
 use std::{fmt, ops::Range, time::Duration};
 
 use indicatif::HumanCount;
-use ottla_sim::FaultKind;
+use ottla_sim::{CASES, FaultKind};
 
 use super::tally::{Breach, Tally};
 
@@ -19,6 +19,7 @@ pub(crate) struct Words<'a> {
 impl fmt::Display for Words<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.faults(f)?;
+        self.cases(f)?;
         self.totals(f)?;
         self.rules(f)?;
         match &self.tally.first {
@@ -38,6 +39,20 @@ impl Words<'_> {
         for kind in kinds {
             let layer = format!("{:?}", kind.layer()).to_lowercase();
             writeln!(f, "{:>12}  {layer:<7}  {kind}", hits(count(&kind)))?;
+        }
+        writeln!(f)
+    }
+
+    /// The cases that come up least stand last, without those for which a part is not built yet.
+    fn cases(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = |number: u16| self.tally.report.cases.get(&number).copied().unwrap_or(0);
+        let shown = CASES.iter().filter(|case| case.waits_for.is_none());
+        let mut cases: Vec<_> = shown.collect();
+        cases.sort_by_key(|case| std::cmp::Reverse(count(case.number)));
+        writeln!(f, "{:>12}  hard case", "hits")?;
+        for case in cases {
+            let hits = hits(count(case.number));
+            writeln!(f, "{hits:>12}  H{:03}  {}", case.number, case.title)?;
         }
         writeln!(f)
     }
@@ -135,6 +150,7 @@ mod tests {
         report.records = 1234;
         report.fewest_records = 1234;
         report.faults.insert(FaultKind::Crash, 3);
+        report.cases.insert(48, 2000);
         report
     }
 
@@ -155,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_fault_is_listed_the_least_last() {
+    fn every_fault_and_case_is_listed_the_least_last() {
         let mut tally = Tally::default();
         tally.add(Ok(good()));
         let words = words(&tally);
@@ -164,6 +180,12 @@ mod tests {
         let kinds = FaultKind::all().len();
         assert!(lines[kinds].starts_with("           0  "), "{words}");
         assert_eq!(lines[kinds + 1], "");
+        let most = lines[kinds + 3];
+        assert!(most.starts_with("       2,000  H048  "), "{words}");
+        assert!(
+            !words.contains("H112"),
+            "transactions are not built: {words}"
+        );
         assert!(words.contains("       1,234  records of the seed with the fewest\n"));
         assert!(
             words.contains("         0.5  seeds/s in 2.0 s with 2 jobs\n"),

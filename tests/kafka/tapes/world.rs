@@ -109,14 +109,14 @@ impl World for Modelled {
         let (now, connection) = (self.start.elapsed(), self.links[link]);
         match self.model.handle(now, 1, connection, request) {
             Answer::Reply(frame) => Ok(Heard::Frame(frame[4..].to_vec())),
-            Answer::Silence | Answer::Waits => Ok(Heard::Silence),
+            Answer::Silence => Ok(Heard::Silence),
             Answer::Disconnect => {
                 self.model.closed(1, connection);
                 self.links[link] = self.next;
                 self.next += 1;
                 Ok(Heard::Closed)
             }
-            later @ Answer::Later { .. } => Err(format!("the model wants to wait: {later:?}")),
+            other => Err(format!("one model node has no reason to wait: {other:?}")),
         }
     }
 }

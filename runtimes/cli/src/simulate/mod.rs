@@ -87,7 +87,7 @@ fn run_all(args: &Simulate, jobs: usize, progress: &Progress, interrupt: &Interr
     let seeds = args.seeds.end - args.seeds.start;
     let next = AtomicU64::new(0);
     let work = || {
-        while !(interrupt.has_come() || progress.is_late()) {
+        while !interrupt.has_come() && !progress.is_late() {
             let n = next.fetch_add(1, Ordering::Relaxed);
             if n >= seeds {
                 break;

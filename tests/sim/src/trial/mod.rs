@@ -63,7 +63,7 @@ impl Trial {
             world.storm(&of_world, plan.faults, plan.storm);
         }
         if plan.ending == Ending::Kill {
-            let at = chance.duration(Duration::ZERO..plan.storm);
+            let at = chance.duration(plan.most_of_the_storm()..plan.storm);
             world.after(at, World::drop_drivers);
         }
         let keeps_handle = !matches!(plan.ending, Ending::Drop | Ending::Kill);

@@ -201,6 +201,11 @@ impl Plan {
         }
     }
 
+    /// Before this the application does not stop.
+    pub(crate) fn most_of_the_storm(&self) -> Duration {
+        self.storm * 7 / 10
+    }
+
     /// The world that was drawn, before its first fault.
     pub(crate) fn world(&self, seed: u64, chance: &mut Chance) -> World {
         let mut world = World::new(self.brokers, seed);

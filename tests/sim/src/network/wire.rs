@@ -256,13 +256,6 @@ impl Network {
         let Some(wire) = self.wires.get_mut(&serial).filter(|wire| !wire.hung_up) else {
             return Ok(None);
         };
-        if self
-            .machines
-            .get(&wire.address)
-            .is_some_and(|machine| machine.is_paused)
-        {
-            return Ok(None);
-        }
         let Some(head) = wire.inbox.first_chunk() else {
             return Ok(None);
         };

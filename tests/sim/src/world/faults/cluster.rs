@@ -1,5 +1,7 @@
 //! Faults of the cluster: leaders, topics, and what brokers remember.
 
+use std::time::Duration;
+
 use super::FaultKind;
 use crate::World;
 
@@ -65,8 +67,12 @@ impl World {
     /// All brokers are up, all topics are seen, and every partition has a leader.
     pub(super) fn heal_cluster(&mut self) {
         let brokers: Vec<i32> = self.cluster.brokers().collect();
-        brokers.into_iter().for_each(|broker| self.recover(broker));
-        self.cluster.set_throttle(std::time::Duration::ZERO);
+        for broker in brokers {
+            self.recover(broker);
+            self.cluster.resume_broker(broker);
+            self.cluster.set_broker_delay(broker, Duration::ZERO);
+        }
+        self.cluster.set_throttle(Duration::ZERO);
         let topics: Vec<String> = self.cluster.topics().map(str::to_owned).collect();
         for topic in topics {
             self.show(&topic);

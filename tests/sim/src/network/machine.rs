@@ -68,6 +68,10 @@ pub(crate) struct Machine {
     pub(crate) tampers: VecDeque<Tamper>,
     /// The next Produce request breaks off: so many of its bytes in a thousand get through.
     pub(crate) cut: Option<usize>,
+    /// The next Produce request that is written at once has a wrong bit in its last batch.
+    pub(crate) flips: bool,
+    /// The next answer to a Produce request is overtaken by the one behind it.
+    pub(crate) swaps: bool,
 }
 
 impl Name {
@@ -95,6 +99,8 @@ impl Machine {
             drip: None,
             tampers: VecDeque::new(),
             cut: None,
+            flips: false,
+            swaps: false,
         }
     }
 
@@ -121,7 +127,7 @@ impl Machine {
         self.dialling = Dialling::Accepted;
         (self.loses_requests, self.loses_answers) = (false, false);
         (self.drip, self.cut, self.squeeze) = (None, None, None);
-        self.detour = Duration::ZERO;
+        (self.detour, self.flips, self.swaps) = (Duration::ZERO, false, false);
         self.tampers.clear();
     }
 }

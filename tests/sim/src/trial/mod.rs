@@ -1,6 +1,7 @@
 //! A trial: one seed, one producer, one application, and everything that can go wrong.
 
 mod application;
+mod finds;
 mod judge;
 mod ledger;
 mod letter;

@@ -33,7 +33,7 @@ impl World {
         }
     }
 
-    fn resume(&mut self, broker: i32) {
+    pub(super) fn resume(&mut self, broker: i32) {
         if self.has_broker(broker) {
             self.cluster.resume_broker(broker);
         }
@@ -105,6 +105,16 @@ impl World {
     /// Breaks the connection on which the next Produce request is written, after so many thousandths of its bytes.
     pub fn cut_next_produce(&mut self, broker: i32, permille: usize) {
         self.on_machine(broker, |machine| machine.cut = Some(permille.min(1000)));
+    }
+
+    /// Flips a bit of the last batch in the next Produce request that is written at once.
+    pub fn flip_next_produce(&mut self, broker: i32) {
+        self.on_machine(broker, |machine| machine.flips = true);
+    }
+
+    /// Lets the next answer to a Produce request be overtaken by the one behind it.
+    pub fn swap_next_answers(&mut self, broker: i32) {
+        self.on_machine(broker, |machine| machine.swaps = true);
     }
 
     /// Breaks all connections to a broker: both ends learn it at once, and what is on its way is lost.
@@ -179,7 +189,9 @@ impl World {
     }
 
     pub(super) fn address_of(&self, broker: i32) -> Option<Ipv4Addr> {
-        let host = self.has_broker(broker).then(|| self.cluster.address(broker).0)?;
+        let host = self
+            .has_broker(broker)
+            .then(|| self.cluster.address(broker).0)?;
         let number = host.strip_prefix("broker-")?.parse().ok()?;
         Some(super::address(number))
     }

@@ -69,6 +69,8 @@ pub struct World {
     chance: Chance,
     /// The moment for which the cluster's next answer is on the agenda.
     armed: Option<Duration>,
+    /// Brokers that left the cluster and will be back: id, host and port.
+    removed: Vec<(i32, String, u16)>,
     /// Polls since the clock moved last.
     polls: usize,
 }
@@ -117,6 +119,7 @@ impl World {
             calm_from: Duration::MAX,
             chance,
             armed: None,
+            removed: Vec::new(),
             polls: 0,
         }
     }

@@ -12,6 +12,8 @@ pub(crate) struct Finds {
     lost: BTreeMap<usize, Vec<Lost>>,
     /// For each partition: the highest offset at which one of its logs begins.
     starts: BTreeMap<i32, i64>,
+    /// How many topics had the name, one after the other.
+    pub(crate) incarnations: usize,
 }
 
 /// A place in a log.

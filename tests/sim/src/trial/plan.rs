@@ -16,6 +16,7 @@ pub(crate) struct Plan {
     pub(crate) keeps_order: bool,
     pub(crate) resends: bool,
     pub(crate) delivery_timeout: Duration,
+    pub(crate) request_timeout: Duration,
     pub(crate) max_block: Duration,
     pub(crate) max_request_size: usize,
     pub(crate) brokers: u16,
@@ -26,6 +27,8 @@ pub(crate) struct Plan {
     pub(crate) storm: Duration,
     pub(crate) kinds: Vec<FaultKind>,
     pub(crate) faults: usize,
+    /// Brokers say of a batch before the remembered ones that it is a duplicate.
+    pub(crate) names_old_duplicates: bool,
     /// The cluster minds requests that come on a throttled connection.
     pub(crate) watches_throttles: bool,
     pub(crate) ending: Ending,
@@ -157,6 +160,7 @@ impl Plan {
             keeps_order: is_idempotent || (in_flight == 1 && acks != "0"),
             resends,
             delivery_timeout: delivery,
+            request_timeout: request,
             max_block,
             max_request_size,
             settings,
@@ -185,12 +189,14 @@ impl Plan {
         let has = |kind| kinds.contains(&kind);
         Plan {
             watches_throttles,
+            names_old_duplicates: chance.percent(30),
             settings: Vec::new(),
             acks: Acks::All,
             is_idempotent: true,
             keeps_order: true,
             resends: false,
             delivery_timeout: Duration::ZERO,
+            request_timeout: Duration::ZERO,
             max_block: Duration::ZERO,
             max_request_size: 0,
             brokers: *chance.pick(&[1, 2, 3, 3, 5]),
@@ -236,7 +242,9 @@ impl Plan {
         if self.watches_throttles {
             world.cluster.set_throttle_grace(Some(ON_THE_WAY));
         }
-        world.cluster.set_names_old_duplicates(chance.percent(30));
+        world
+            .cluster
+            .set_names_old_duplicates(self.names_old_duplicates);
         world.cluster.set_leader_hints(chance.percent(70));
         world.cluster.set_auto_create(chance.percent(30));
         if chance.percent(10) {

@@ -75,8 +75,10 @@ impl World {
                 self.undo_later(move |world| world.set_slowness(broker, Duration::ZERO));
             }
             FaultKind::Throttle => {
-                let time = self.drawn_while();
-                self.cluster.set_broker_throttle(broker, Some(time));
+                // Answers name whole milliseconds.
+                let time = self.drawn_while().as_millis() as u64;
+                self.cluster
+                    .set_broker_throttle(broker, Some(Duration::from_millis(time)));
                 self.undo_later(move |world| world.calm(broker));
             }
             FaultKind::StaleMetadata => {

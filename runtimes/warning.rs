@@ -10,6 +10,8 @@ use ottla_core::{self as core, Cause};
 pub enum Warning {
     /// A broker is out of reach, or its link broke; it is tried again.
     Broker(Cause),
+    /// The brokers are another cluster's than before; records go to it under a new producer id.
+    AnotherCluster,
     /// The topic was deleted and created again; records go to the new one.
     TopicRecreated {
         /// The topic's name.
@@ -33,6 +35,7 @@ impl Warning {
         let name = |topic: core::Topic| Arc::clone(&topics[topic.index()]);
         match warning {
             core::Warning::Broker(cause) => Self::Broker(cause),
+            core::Warning::AnotherCluster => Self::AnotherCluster,
             core::Warning::TopicRecreated(topic) => Self::TopicRecreated { topic: name(topic) },
             core::Warning::SequenceGap { topic, partition } => Self::SequenceGap {
                 topic: name(topic),
@@ -47,6 +50,7 @@ impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Broker(cause) => cause.fmt(f),
+            Self::AnotherCluster => f.write_str("the brokers are another cluster's than before"),
             Self::TopicRecreated { topic } => {
                 write!(f, "topic {topic} was deleted and created again")
             }

@@ -79,6 +79,9 @@ pub enum Event {
 pub enum Warning {
     /// A broker is out of reach, or its link broke; it is tried again.
     Broker(Cause),
+    /// The brokers are another cluster's than before, by its id: its topics are others of the same names, and what it
+    /// knows of a producer id is about somebody else. Records go to it under a new producer id.
+    AnotherCluster,
     /// A topic has another id than before: it was deleted and created again, and records go to the new one.
     TopicRecreated(Topic),
     /// A broker's log or producer state no longer has what it acknowledged (an unclean election, for example),

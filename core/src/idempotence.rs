@@ -6,9 +6,12 @@
 //! byte, or ended as maybe written. Where the count is lost, the epoch is bumped locally (KIP-360), which fences off
 //! whatever may still be on the way.
 
+mod attempt;
+
 use alloc::vec::Vec;
 
 use crate::{batch::Stamp, config::SequenceGap};
+pub(crate) use attempt::{Attempt, Fate, Resolution, Stranded};
 
 /// The producer id and epoch under which batches are stamped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,45 +78,6 @@ pub(crate) enum Next {
     Nothing,
 }
 
-/// How an attempt to send a batch ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(test, derive(Hash))]
-pub(crate) enum Attempt {
-    /// The batch is in the log.
-    Written,
-    /// No byte left the process.
-    Untouched,
-    /// This attempt wrote nothing; `retry` if another may.
-    Refused { retry: bool },
-    /// Nobody knows; `retry` if asking again may tell.
-    Uncertain { retry: bool },
-    /// The broker's count of the sequence is another. This attempt wrote nothing.
-    OutOfOrder,
-    /// The broker has nothing of this producer any more, nor of what it may have written: retention took it.
-    Forgotten,
-}
-
-/// What becomes of a batch after an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
-    Written,
-    NotWritten,
-    MaybeWritten,
-    /// It waits here to be sent again under the same stamp.
-    Retry,
-    /// Its stamp is gone; it goes back into the queue, to be stamped anew.
-    Requeue,
-    /// Its outcome was given before; nothing is left to do for it.
-    GivenUp,
-}
-
-/// A fate, and whether the partition's sequence under `fault` is broken, so that the epoch must be bumped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Resolution {
-    pub(crate) fate: Fate,
-    pub(crate) fault: Option<Identity>,
-}
-
 /// One partition's sequence, and its batches that were sent and are not resolved, in the order of the sequence.
 #[cfg_attr(test, derive(Clone))]
 pub(crate) struct Sequences {
@@ -121,6 +85,8 @@ pub(crate) struct Sequences {
     gap_policy: SequenceGap,
     /// What `next` counts under.
     identity: Identity,
+    /// Where the sequence under the first identity begins.
+    first: i32,
     next: i32,
     /// The sequence under `identity` is broken: no fresh batch, and no new stamp, under it.
     faulted: bool,
@@ -151,20 +117,13 @@ struct Unresolved {
     overtaken: bool,
 }
 
-/// Batches that can't be sent again without breaking the order.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Stranded {
-    pub(crate) batches: Vec<u32>,
-    /// As in [`Resolution`].
-    pub(crate) fault: Option<Identity>,
-}
-
 impl Sequences {
     pub(crate) fn new(pipelining: Pipelining, gap_policy: SequenceGap) -> Self {
         Self {
             pipelining,
             gap_policy,
             identity: Identity::NONE,
+            first: 0,
             next: 0,
             faulted: false,
             gap: None,
@@ -173,6 +132,11 @@ impl Sequences {
             last_acknowledged: None,
             unresolved: Vec::new(),
         }
+    }
+
+    /// Begins with another sequence than 0 under the first identity.
+    pub(crate) fn starting_at(self, first: i32) -> Self {
+        Self { first, ..self }
     }
 
     /// Says what may be sent now to the leader at `leadership`, under `identity` (ignored without idempotence).
@@ -205,8 +169,8 @@ impl Sequences {
             .unresolved
             .iter()
             .all(|u| u.attempts == 1 && !u.given_up);
-        let pipelines = (self.identity == identity || planted!(FreshOverStale))
-            && (!self.faulted || planted!(FreshOverStale))
+        let continues = self.identity == identity && !self.faulted;
+        let pipelines = (continues || planted!(FreshOverStale))
             && clean
             && (self.unresolved.len() < most || planted!(NoLimit))
             && (self.proven == Some(leadership) || planted!(PipelinesToFreshLeader));
@@ -226,10 +190,10 @@ impl Sequences {
                         self.unresolved.is_empty() || planted!(FreshOverStale),
                         "an epoch ends before the next begins"
                     );
-                    let next = if planted!(KeepsOldCount) {
-                        self.next
-                    } else {
-                        0
+                    let next = match self.identity {
+                        Identity::NONE => self.first,
+                        _ if planted!(KeepsOldCount) => self.next,
+                        _ => 0,
                     };
                     (self.identity, self.next, self.faulted, self.gap) =
                         (identity, next, false, None);
@@ -324,7 +288,8 @@ impl Sequences {
         // An older leader answers late, and the next one has taken what was before it (H006).
         let is_outdated =
             entry.pipelined && self.proven != Some(leadership) && !planted!(AnyAnswerCounts);
-        let is_consequence = place > 0 || is_outdated;
+        let is_forgotten = planted!(ForgottenIsProven) && attempt == Attempt::Forgotten;
+        let is_consequence = (place > 0 || is_outdated) && !is_forgotten;
         if planted!(ProvenByRefusal) && matches!(attempt, Attempt::Refused { .. }) {
             self.proven = Some(leadership);
         }
@@ -437,6 +402,14 @@ impl Sequences {
             fault = self.close_gap(self.identity);
         }
         Stranded { batches, fault }
+    }
+
+    /// Begins to count anew under the same epoch.
+    #[cfg(planted)]
+    pub(crate) fn restart(&mut self) {
+        if self.unresolved.is_empty() {
+            self.next = 0;
+        }
     }
 
     /// The batch is the lowest that is not resolved: a failure of it is the partition's, not a consequence.
@@ -596,8 +569,8 @@ impl Unresolved {
 
 /// The sequence after `count` records from `base`: 2^31 − 1 is followed by 0.
 fn sequence_after(base: i32, count: u32) -> i32 {
-    if planted!(WrapsNegative) {
-        return base.wrapping_add(count as i32);
+    if planted!(WrapsNegative) && base.saturating_add_unsigned(count) > 255 {
+        return i32::MIN;
     }
     ((i64::from(base) + i64::from(count)) & i64::from(i32::MAX)) as i32
 }

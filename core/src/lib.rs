@@ -120,6 +120,9 @@ mod crc32c;
 mod error;
 mod event;
 mod frames;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod id;
 mod idempotence;
 mod log;

@@ -57,7 +57,10 @@ impl Memory {
             bytes <= self.limit,
             "a record above the limit is refused at the door"
         );
-        self.waiting.push_back(Waiting { waiter, bytes });
+        match planted!(LastComesFirst) {
+            true => self.waiting.push_front(Waiting { waiter, bytes }),
+            false => self.waiting.push_back(Waiting { waiter, bytes }),
+        }
     }
 
     /// Takes a waiter out of the queue.
@@ -92,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_large_waiter_is_not_starved_by_small_ones_behind_it() {
+    fn h098_a_large_waiter_is_not_starved_by_small_ones_behind_it() {
         let mut memory = Memory::new(100);
         assert!(memory.take(80));
         memory.wait(1, 50);

@@ -10,7 +10,8 @@ pub(crate) fn h160_a_dropped_send_is_not_sent<A: Adapter>() {
     let (cluster, adapter) = (cluster(1), A::new());
     let producer = small(&adapter, &cluster);
     drop(producer.send(to_t("never polled")));
-    let names: Vec<String> = (0..20).map(|i| i.to_string()).collect();
+    // Longer than what fills: it must not fit into the last bit of room.
+    let names: Vec<String> = (0..20).map(|i| format!("letter {i}")).collect();
     let (filled, kept) = cluster.with_model(|_| {
         let filled = fill(&producer, "fills");
         let waiting = names.iter().map(|name| {

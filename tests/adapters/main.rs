@@ -56,6 +56,7 @@ scenarios! {
         without_acks_the_offset_is_unknown
         a_name_with_several_addresses_is_tried_through
         many_records_come_back_in_order
+        what_is_too_large_together_comes_back_piece_by_piece
         threads_share_a_producer
         a_broker_restarts_in_the_middle
         a_lost_answer_is_no_duplicate

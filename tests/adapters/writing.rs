@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use ottla::{Acks, Config, Header, Record, Setup};
+use ottla::{Acks, Config, Header, Record, Setup, Undelivered};
 use ottla_sim::{Fault, On, code};
 
 use super::harness::{Adapter, block_on, cluster, log, offset_of, settings, small, to_t};
@@ -136,6 +136,42 @@ pub(crate) fn many_records_come_back_in_order<A: Adapter>() {
     let offsets: Vec<_> = deliveries.into_iter().map(offset_of).collect();
     assert_eq!(offsets, (0..5_000).collect::<Vec<_>>());
     assert_eq!(log(&cluster, "t", 0), values);
+}
+
+pub(crate) fn what_is_too_large_together_comes_back_piece_by_piece<A: Adapter>() {
+    let (cluster, adapter) = (cluster(1), A::new());
+    cluster.with_model(|model| model.set_topic_max_message_bytes("t", 1_000));
+    let producer = small(&adapter, &cluster);
+    let large = "x".repeat(2_000);
+    let values: Vec<String> = (0..300).map(|i| format!("{i:0>100}")).collect();
+    let (tell, told) = mpsc::channel();
+    let mut deliveries = Vec::new();
+    for (i, value) in values.iter().enumerate() {
+        let value = if i == 150 { &large } else { value };
+        if i % 2 == 0 {
+            let tell = tell.clone();
+            let call = move |outcome| tell.send((i, outcome)).unwrap();
+            block_on(producer.send_with(to_t(value), call)).unwrap();
+        } else {
+            deliveries.push((i, block_on(producer.send(to_t(value))).unwrap()));
+        }
+    }
+    drop(tell);
+    let mut outcomes: Vec<_> = deliveries
+        .into_iter()
+        .map(|(i, delivery)| (i, block_on(delivery)))
+        .chain(told)
+        .collect();
+    outcomes.sort_by_key(|(i, _)| *i);
+    assert_eq!(outcomes.len(), 300);
+    for (i, outcome) in outcomes {
+        match outcome {
+            Ok(written) => assert_eq!(written.offset, Some(i as i64 - i64::from(i > 150))),
+            Err(Undelivered::NotWritten(_)) => assert_eq!(i, 150),
+            Err(other) => panic!("{i}: {other}"),
+        }
+    }
+    assert!(producer.metrics().batches_split > 0);
 }
 
 pub(crate) fn threads_share_a_producer<A: Adapter>() {

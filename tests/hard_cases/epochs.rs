@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ottla_core::Warning;
+use ottla_core::{Purge, Warning};
 use ottla_sim::{Fate, Fault, On, Produced, Stage, code};
 
 use crate::common::{SINGLES, arrivals, send_letters, warm};
@@ -364,4 +364,33 @@ fn assert_whole_sequence(stage: &Stage, partition: i32) {
             *next += a.count;
         }
     }
+}
+
+#[test]
+fn h114_a_purge_ends_what_the_end_of_another_ends_too() {
+    let mut stage = warm(2, SINGLES);
+    for fault in [
+        Fault::Refuse(code::NOT_ENOUGH_REPLICAS),
+        Fault::Refuse(code::NOT_ENOUGH_REPLICAS),
+        Fault::Disconnect,
+    ] {
+        stage.model.inject(On::produce("letters", 0), fault);
+    }
+    let letters = send_letters(&mut stage, 3);
+    stage.run_for(Duration::from_millis(3));
+    stage.purge(Purge::All);
+    stage.run_to_idle();
+
+    assert!(matches!(
+        stage.outcome(letters[0]),
+        Some(Fate::NotWritten(_))
+    ));
+    assert!(matches!(
+        stage.outcome(letters[2]),
+        Some(Fate::MaybeWritten(_))
+    ));
+    let after = stage.send("letters", 0, None, b"after");
+    stage.run_to_idle();
+    assert!(stage.is_written(after));
+    stage.check();
 }

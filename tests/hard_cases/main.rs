@@ -1,22 +1,22 @@
 //! The hard cases of a producer's life, told one by one on the deterministic stage.
 
-#[path = "../common/mod.rs"]
-mod common;
-
 mod acks;
 mod bootstrap;
 mod brokers;
 mod clocks;
 mod closing;
+mod common;
 mod epochs;
 mod expiry;
 mod flushing;
 mod frames;
+mod growth;
 mod identity;
 mod links;
 mod liveness;
 mod memory;
 mod metadata;
+mod named;
 mod ordering;
 mod retries;
 mod sequences;
@@ -24,3 +24,4 @@ mod splitting;
 mod throttling;
 mod topics;
 mod versions;
+mod views;

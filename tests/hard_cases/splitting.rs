@@ -98,6 +98,19 @@ fn h048_the_size_that_was_refused_is_not_tried_again() {
 }
 
 #[test]
+fn h048_a_piece_without_a_stamp_that_is_called_out_of_order_keeps_its_place() {
+    let mut stage = warm(2, ORDERED);
+    stage.model.set_topic_max_message_bytes("letters", 4_000);
+    stage.model.inject(On::produce("letters", 0), Fault::Pass);
+    refuse(&mut stage, code::OUT_OF_ORDER_SEQUENCE_NUMBER);
+    send_batch(&mut stage, 30);
+    stage.run_to_idle();
+    assert_eq!(stage.written().len(), 31);
+    assert_eq!(stage.warnings(), []);
+    stage.check();
+}
+
+#[test]
 fn h049_one_record_that_is_too_large_ends_alone() {
     for settings in [IDEMPOTENT, ORDERED, FREE] {
         let mut stage = warm(2, settings);

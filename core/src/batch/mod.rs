@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn an_independent_decoder_reads_what_was_written() {
+    fn h143_an_independent_decoder_reads_what_was_written() {
         let (mut pool, mut body) = (Pool::new(256), Body::default());
         let large = vec![b'x'; 3000];
         let headers = [
@@ -392,6 +392,29 @@ mod tests {
                 .map(|h| (h.name.into(), h.value.map(Bytes::copy_from_slice)))
                 .collect();
             assert_eq!(headers, expected, "headers {i}");
+        }
+    }
+
+    #[test]
+    fn h146_nothing_is_not_empty() {
+        let kinds = [None, Some(&b""[..]), Some(b"filled")];
+        let pairs = kinds
+            .iter()
+            .flat_map(|key| kinds.map(|value| (*key, value)));
+        let triples = pairs.flat_map(|(key, value)| kinds.map(|header| (key, value, header)));
+        for (key, value, in_header) in triples {
+            let (mut pool, mut body) = (Pool::new(256), Body::default());
+            let header = Header {
+                name: "",
+                value: in_header,
+            };
+            let sent = record(0, key, value, core::slice::from_ref(&header));
+            append(&mut body, &sent, &mut pool);
+            let got = decode(&mut body, Stamp::NONE).remove(0);
+            let got_header = got.headers.values().next().expect("it has a header");
+            assert_eq!(got.key.as_deref(), key);
+            assert_eq!(got.value.as_deref(), value);
+            assert_eq!(got_header.as_deref(), in_header);
         }
     }
 

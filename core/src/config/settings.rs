@@ -105,8 +105,8 @@ settings! {
     "batch.size" batch_size: usize = 16_384, SIZE;
 
     /// How many bytes the last batch of a partition may grow to while the way to its broker is blocked (64 KiB): fewer and
-    /// larger batches then wait in place of many small ones, and it goes as soon as it can. It never grows to a size that a
-    /// broker has called too large, nor beyond [`max_request_size`](Config::max_request_size). With 0, and with a
+    /// larger batches then wait in place of many small ones, and it goes as soon as it can. It never grows beyond
+    /// half of what a broker has called too large, nor beyond [`max_request_size`](Config::max_request_size). With 0, and with a
     /// [`batch_size`](Config::batch_size) of 0, no batch grows. ottla's own setting.
     "batch.growth.max.bytes" batch_growth_max_bytes: usize = 64 << 10, SIZE;
 

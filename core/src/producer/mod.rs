@@ -7,6 +7,8 @@ mod attempt;
 mod delivery;
 mod ending;
 mod links;
+#[cfg(planted)]
+mod misreading;
 mod refresh;
 mod refusal;
 mod sending;
@@ -360,7 +362,8 @@ impl ProducerCore {
                 epoch: -1,
             },
             peer: None,
-            sequences: Sequences::new(pipelining, self.config.sequence_gap_policy()),
+            sequences: Sequences::new(pipelining, self.config.sequence_gap_policy())
+                .starting_at(self.config.first_sequence()),
             retry_at: None,
             in_ring: false,
         }
@@ -425,7 +428,7 @@ impl ProducerCore {
     /// no answer to it can come any more.
     fn release(&mut self, slot: u32) {
         let batch = self.accumulator.batch(slot);
-        if !batch.told || batch.on_the_wire {
+        if !batch.told || (batch.on_the_wire && !planted!(FreesUnderWay)) {
             return;
         }
         let awaits_answer = self.partitions[batch.partition as usize]
@@ -459,7 +462,10 @@ impl ProducerCore {
     }
 
     fn tick(&mut self, now: Instant) {
-        self.clock = self.clock.max(now);
+        self.clock = match planted!(ClockRunsBack) {
+            true => now,
+            false => self.clock.max(now),
+        };
     }
 }
 

@@ -135,6 +135,8 @@ impl ProducerCore {
                 partition.leader_epoch = -1;
             }
         }
+        #[cfg(planted)]
+        self.misread(response);
         let changes = self.cluster.apply(now, asked, response);
         debug!(
             topics = asked.len(),
@@ -145,6 +147,7 @@ impl ProducerCore {
         self.cluster.back_off(now + wait);
         for change in changes {
             match change {
+                Change::AnotherCluster => self.cluster_is_another(now),
                 Change::Broker(id) => self.update_peer(id),
                 Change::BrokerGone(id) => self.retire_peer(id),
                 Change::Topic(topic) => self.update_topic(topic),
@@ -158,6 +161,19 @@ impl ProducerCore {
             }
         }
         self.want_awaited_topics();
+    }
+
+    /// The producer id that we hold is some other producer's in this cluster, or nobody's (H150).
+    fn cluster_is_another(&mut self, now: Instant) {
+        self.warn(Warning::AnotherCluster);
+        if !matches!(self.producer_id, ProducerId::Off) {
+            self.producer_id = ProducerId::Wanted {
+                at: now,
+                failures: 0,
+                peer: None,
+                spent: self.producer_id.held().map(|id| id.producer_id),
+            };
+        }
     }
 
     /// A broker is new or has moved: its peer follows.
@@ -369,22 +385,23 @@ impl ProducerCore {
         }
     }
 
-    /// Whom to ask: a link that is ready, the least busy one; else one that is coming up or is dialled now, one that did
-    /// not fail first and brokers before seeds, so that the seeds have their turn when the brokers fail (H148).
+    /// Whom to ask: a link that is ready, the least busy one, and by chance among equals, so that a broker that lags behind
+    /// is not asked again and again (H066). Else one that is coming up or is dialled now, one that did not fail first and
+    /// brokers before seeds, so that the seeds have their turn when the brokers fail (H148).
     fn pick_peer(&mut self) -> Option<u32> {
         let now = self.clock;
         let is_ready = |p: &Peer| {
             let link = p.link();
             link.is_some_and(|l| l.is_ready() && !l.is_throttled(now))
         };
-        let ready = (0..).zip(&self.peers).filter(|(_, p)| is_ready(p));
-        let busy = |(_, p): &(u32, &Peer)| p.link().map_or(0, Connection::load);
-        if let Some((slot, _)) = ready.min_by_key(busy) {
-            return Some(slot);
-        }
         let count = self.peers.len();
         let first = self.rng.below(count as u32) as usize;
         let turn = (first..count).chain(0..first);
+        let ready = turn.clone().filter(|&slot| is_ready(&self.peers[slot]));
+        let busy = |&slot: &usize| self.peers[slot].link().map_or(0, Connection::load);
+        if let Some(slot) = ready.min_by_key(busy) {
+            return Some(slot as u32);
+        }
         let may_come = |p: &Peer| p.is_of_use() && (p.is_coming_up() || p.may_dial(now));
         let best = turn
             .filter(|&slot| may_come(&self.peers[slot]))

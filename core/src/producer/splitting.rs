@@ -1,12 +1,12 @@
 //! Batches that a broker calls too large: what is learned from that, and how they go on in pieces.
 
-use super::ProducerCore;
+use super::{ProducerCore, TopicPartitions};
 use crate::{
     accumulator::Pieces, connection::ProduceItem, idempotence::Fate, log::debug, time::Instant,
 };
 
 impl ProducerCore {
-    /// Notes that a broker called a batch too large: none of its topic grows to that size any more.
+    /// Notes that a broker called a batch too large: none of its topic grows beyond half of that size any more.
     pub(super) fn learn_size(&mut self, item: ProduceItem) {
         let body = &self.accumulator.batch(item.batch).body;
         let topic = &mut self.topics[item.topic.index()];
@@ -17,7 +17,7 @@ impl ProducerCore {
         topic.too_large = body.wire_len();
         for &partition in &topic.partitions {
             self.accumulator
-                .limit_growth(partition, topic.too_large - 1);
+                .limit_growth(partition, topic.growth_limit());
         }
     }
 
@@ -27,7 +27,8 @@ impl ProducerCore {
     /// (H051). Nor if its time is over (H041).
     pub(super) fn may_split(&self, now: Instant, batch: u32) -> bool {
         let batch = self.accumulator.batch(batch);
-        batch.body.count() > 1 && !batch.uncertain && batch.deadline > now
+        let is_sure = !batch.uncertain || planted!(SplitsUncertain);
+        batch.body.count() > 1 && is_sure && batch.deadline > now
     }
 
     /// Cuts a batch that was refused for its size into pieces, which take its place: in its sequence, in the order of
@@ -58,5 +59,12 @@ impl ProducerCore {
                 .sequences
                 .split(&slots),
         }
+    }
+}
+
+impl TopicPartitions {
+    /// To what a batch of the topic may grow. What was refused is not what would be taken: by halves it is found soon.
+    pub(super) fn growth_limit(&self) -> usize {
+        self.too_large / 2
     }
 }

@@ -11,9 +11,9 @@ use ottla_sim::{Cluster, Fault, On, code};
 use super::{dice::Dice, journal::Journal, proxy::Proxy, world::World};
 
 pub(crate) struct Site {
-    pub(crate) cluster: Cluster,
-    /// That of broker 1 first.
+    /// That of broker 1 first. They end before the cluster does, since they connect to it.
     proxies: Vec<Proxy>,
+    pub(crate) cluster: Cluster,
     pub(crate) journal: Arc<Journal>,
 }
 
@@ -33,8 +33,8 @@ impl Site {
             }
         });
         Self {
-            cluster,
             proxies,
+            cluster,
             journal: Arc::clone(journal),
         }
     }

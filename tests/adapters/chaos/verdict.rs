@@ -103,12 +103,18 @@ impl Verdict {
             [(partition, offset)] => {
                 let before = last.insert(partition, offset);
                 if before.is_some_and(|before| before > offset) {
-                    self.breach(format!("{value}: in the log before what was sent earlier"));
+                    self.breach(format!(
+                        "{}: in the log before what was sent earlier",
+                        name(value)
+                    ));
                 }
             }
             ref places => {
                 let places = format!("{places:?}");
-                self.breach(format!("{value}: more than once in the log: {places}"));
+                self.breach(format!(
+                    "{}: more than once in the log: {places}",
+                    name(value)
+                ));
             }
         }
     }
@@ -134,17 +140,19 @@ impl Verdict {
         match end {
             End::Open(mut delivery) => match poll_once(Pin::new(&mut delivery)) {
                 Poll::Ready(outcome) => told.push(outcome),
-                Poll::Pending => self.breach(format!("{value}: no outcome after close")),
+                Poll::Pending => self.breach(format!("{}: no outcome after close", name(&value))),
             },
             End::Told(outcome) => told.push(outcome),
-            End::Called if told.is_empty() => self.breach(format!("{value}: nobody was called")),
+            End::Called if told.is_empty() => {
+                self.breach(format!("{}: nobody was called", name(&value)))
+            }
             End::Refused(_) if !told.is_empty() => {
-                self.breach(format!("{value}: refused and called"))
+                self.breach(format!("{}: refused and called", name(&value)))
             }
             _ => {}
         }
         if told.len() > 1 {
-            self.breach(format!("{value}: told more than once: {told:?}"));
+            self.breach(format!("{}: told more than once: {told:?}", name(&value)));
         }
         for outcome in told {
             self.judge_outcome(&value, partition, outcome);
@@ -155,7 +163,7 @@ impl Verdict {
         use SendError::{Closed, Full, TimedOut, TopicNotReady};
         self.judge_absence(value, "refused");
         if !matches!(error, Full | TopicNotReady | TimedOut { .. } | Closed) {
-            self.breach(format!("{value}: refused for no reason: {error}"));
+            self.breach(format!("{}: refused for no reason: {error}", name(value)));
         }
     }
 
@@ -182,7 +190,8 @@ impl Verdict {
     fn judge_presence(&mut self, value: &str, partition: i32, written: &RecordMetadata) {
         if written.partition != partition {
             self.breach(format!(
-                "{value}: sent to partition {partition}, and: {written:?}"
+                "{}: sent to partition {partition}, and: {written:?}",
+                name(value)
             ));
         }
         let there = match written.offset {
@@ -191,18 +200,24 @@ impl Verdict {
         };
         if !there {
             self.breach(format!(
-                "{value}: written, but not in the log there: {written:?}"
+                "{}: written, but not in the log there: {written:?}",
+                name(value)
             ));
         }
     }
 
     fn judge_absence(&mut self, value: &str, said: &str) {
         if !self.places_of(value).is_empty() {
-            self.breach(format!("{value}: {said}, but in the log"));
+            self.breach(format!("{}: {said}, but in the log", name(value)));
         }
     }
 
     fn places_of(&self, value: &str) -> &[(i32, i64)] {
         self.places.get(value).map_or(&[], Vec::as_slice)
     }
+}
+
+/// A value without its padding.
+fn name(value: &str) -> &str {
+    value.get(..12).unwrap_or(value)
 }

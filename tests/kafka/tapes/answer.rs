@@ -65,6 +65,16 @@ impl Answer {
         })
     }
 
+    /// What became of each batch of a Produce request.
+    pub(crate) fn batch_codes(&self) -> impl Iterator<Item = i16> {
+        let topics = match self {
+            Self::Produce(answer) => answer.responses.as_slice(),
+            _ => &[],
+        };
+        let partitions = topics.iter().flat_map(|topic| &topic.partition_responses);
+        partitions.map(|partition| partition.error_code)
+    }
+
     /// The producer id in it.
     pub(crate) fn producer_id(&self) -> Option<i64> {
         match self {

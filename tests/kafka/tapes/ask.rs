@@ -7,7 +7,7 @@ use kafka_protocol::messages::{
     ApiKey, ApiVersionsRequest, InitProducerIdRequest, MetadataRequest, ProduceRequest,
     RequestHeader,
 };
-use kafka_protocol::protocol::{Encodable, HeaderVersion, StrBytes};
+use kafka_protocol::protocol::{Encodable, HeaderVersion, Message, StrBytes};
 use uuid::Uuid;
 
 use super::batch::{Batch, Writer};
@@ -169,13 +169,13 @@ impl Ask {
     }
 
     /// Encodes a request in its version, or in the nearest one that exists if it claims to be of another.
-    fn frame<R: Encodable + HeaderVersion>(
+    fn frame<R: Encodable + HeaderVersion + Message>(
         &self,
         correlation: i32,
         api: ApiKey,
         request: impl Fn(i16) -> R,
     ) -> Vec<u8> {
-        let range = api.valid_versions();
+        let range = R::VERSIONS;
         let version = self.version.clamp(range.min, range.max);
         let header = RequestHeader::default()
             .with_request_api_key(api as i16)
@@ -188,6 +188,12 @@ impl Ask {
             .and_then(|()| request(version).encode(&mut out, version))
             .expect("a tape draws only what a version has");
         out.to_vec()
+    }
+}
+
+impl Part {
+    pub(crate) fn place(&self) -> (Topic, i32) {
+        (self.topic.clone(), self.partition)
     }
 }
 

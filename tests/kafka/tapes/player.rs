@@ -1,5 +1,6 @@
 //! Playing one tape to both clusters, and comparing what they answer.
 
+use std::collections::BTreeMap;
 use std::fmt::{Debug, Write};
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,8 @@ pub(crate) struct Counts {
     /// Answers that are the same at once.
     pub(crate) same: u64,
     pub(crate) exceptions: [u64; EXCEPTIONS.len()],
+    /// Error codes that Kafka gave for batches, and how often.
+    pub(crate) codes: BTreeMap<i16, u64>,
 }
 
 /// Plays a tape up to the first answer that differs, and tells of that.
@@ -47,15 +50,22 @@ pub(crate) fn play(
         let mut kafka = theirs.ask(ask, correlation)?;
         let mut model = ours.ask(ask, correlation)?;
         counts.requests += 1;
+        for code in kafka.batch_codes() {
+            *counts.codes.entry(code).or_default() += 1;
+        }
         if kafka == model {
             counts.same += 1;
             continue;
         }
+        let mut ends = false;
         for (exception, count) in EXCEPTIONS.iter().zip(&mut counts.exceptions) {
             if kafka != model {
                 let before = (kafka.clone(), model.clone());
                 (exception.level)(ask, &mut kafka, &mut model);
-                *count += u64::from(before != (kafka.clone(), model.clone()));
+                if before != (kafka.clone(), model.clone()) {
+                    *count += 1;
+                    ends |= exception.ends;
+                }
             }
         }
         if kafka != model {
@@ -63,6 +73,9 @@ pub(crate) fn play(
             return Ok(Some(format!(
                 "tape {number}, request {place}: {ask:?}\n{lines}"
             )));
+        }
+        if ends {
+            break;
         }
     }
     Ok(None)

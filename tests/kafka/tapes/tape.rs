@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::ask::{
     ApiVersions, Ask, Content, Damage, InitProducerId, Metadata, Part, Produce, Topic, What,
 };
-use super::batch::{Batch, Harm, Record, Stamp, Writer};
+use super::batch::{Batch, Harm, Stamp, Writer};
 use super::world::LINKS;
 use crate::workload::Dice;
 
@@ -33,9 +33,7 @@ pub(crate) enum Kind {
 
 /// The largest batch of a topic for small ones.
 pub(crate) const SMALL: usize = 600;
-/// Beyond `message.max.bytes`.
-const HUGE: usize = 1_100_000;
-const HOUR: i64 = 3_600_000;
+pub(crate) const HOUR: i64 = 3_600_000;
 /// No broker comes this far with its producer ids.
 const STRANGERS: i64 = 1 << 40;
 
@@ -70,21 +68,21 @@ impl Tape {
 }
 
 /// A tape in the making.
-struct Drawing<'a> {
-    dice: Dice,
-    now: i64,
-    topics: &'a [OwnTopic],
-    stranger: i64,
-    initialised: usize,
-    lines: BTreeMap<(usize, i32, Writer), Line>,
+pub(crate) struct Drawing<'a> {
+    pub(crate) dice: Dice,
+    pub(crate) now: i64,
+    pub(crate) topics: &'a [OwnTopic],
+    pub(crate) stranger: i64,
+    pub(crate) initialised: usize,
+    pub(crate) lines: BTreeMap<(usize, i32, Writer), Line>,
 }
 
 /// What a partition should know of a producer if it follows the rules.
 #[derive(Clone, Default)]
-struct Line {
-    epoch: i16,
-    next: i32,
-    sent: Vec<Batch>,
+pub(crate) struct Line {
+    pub(crate) epoch: i16,
+    pub(crate) next: i32,
+    pub(crate) sent: Vec<Batch>,
 }
 
 impl Drawing<'_> {
@@ -161,12 +159,19 @@ impl Drawing<'_> {
 
     fn produce(&mut self) -> Ask {
         let parts = self.pick([1, 1, 1, 1, 2, 3]);
+        let mut parts: Vec<Part> = (0..parts).map(|_| self.part()).collect();
+        // One batch a partition: of several, which no producer sends, Kafka answers one.
+        parts.sort_by_key(Part::place);
+        parts.dedup_by_key(|part| part.place());
+        let acks = self.pick([-1, -1, -1, -1, -1, 1, 1, 0, 2, -2]);
+        if acks == 0 {
+            // A closed connection does not say which of several is to blame.
+            parts.truncate(1);
+        }
         let what = What::Produce(Produce {
-            acks: self.pick([-1, -1, -1, -1, -1, 1, 1, 0, 2, -2]),
-            transactional_id: self
-                .pick([None; 12])
-                .or(self.one_in(30).then_some("letters")),
-            parts: (0..parts).map(|_| self.part()).collect(),
+            acks,
+            transactional_id: self.one_in(30).then_some("letters"),
+            parts,
         });
         let version = self.version(3..14);
         let ask = self.ask_in(version, what);
@@ -212,137 +217,6 @@ impl Drawing<'_> {
         }
     }
 
-    fn batch(&mut self, topic: usize, partition: i32) -> Batch {
-        let writer = match self.dice.between(0..10) {
-            0 => Writer::Nobody,
-            _ => self.writer_with_id(),
-        };
-        let line = self.lines.get(&(topic, partition, writer)).cloned();
-        let mut batch = match line {
-            _ if writer == Writer::Nobody => self.fresh(Stamp::NONE),
-            None => {
-                let sequence = self.pick([0, 0, 0, 0, 5, i32::MAX - 2, i32::MAX]);
-                let epoch = self.pick([0, 0, 0, 0, 3, i16::MAX]);
-                self.fresh(Stamp {
-                    writer,
-                    epoch,
-                    sequence,
-                })
-            }
-            Some(line) => self.next_in(writer, &line),
-        };
-        if self.one_in(6) {
-            self.spoil(&mut batch);
-        }
-        batch
-    }
-
-    /// A batch of somebody who has written before: mostly the next one, else one around it.
-    fn next_in(&mut self, writer: Writer, line: &Line) -> Batch {
-        let (epoch, next) = (line.epoch, line.next);
-        let stamp = |epoch: i16, sequence: i32| Stamp {
-            writer,
-            epoch,
-            sequence: sequence & i32::MAX,
-        };
-        let before = |batches: u64| {
-            let place = line.sent.len().checked_sub(batches as usize)?;
-            line.sent.get(place).cloned()
-        };
-        match self.dice.between(0..20) {
-            // The same again: one of the last five, or one before them.
-            0..3 => before(self.dice.between(1..6)).unwrap_or_else(|| self.fresh(stamp(epoch, 0))),
-            3 => before(self.dice.between(6..9)).unwrap_or_else(|| self.fresh(stamp(epoch, 0))),
-            // The same first sequence as one of the last, the same or another last one.
-            4 | 5 => {
-                let again = before(self.dice.between(1..6)).map_or(next, |b| b.stamp.sequence);
-                self.fresh(stamp(epoch, again))
-            }
-            // From within the last batch on.
-            6 => self.fresh(stamp(epoch, next.wrapping_sub(1))),
-            7 => {
-                let gap = self.dice.between(1..5) as i32;
-                self.fresh(stamp(epoch, next.wrapping_add(gap)))
-            }
-            8 => self.fresh(stamp(epoch.saturating_add(1), 0)),
-            9 => self.fresh(stamp(epoch.saturating_add(1), next)),
-            10 => self.fresh(stamp(epoch.saturating_sub(1), next)),
-            11 => self.fresh(Stamp {
-                sequence: -1,
-                ..stamp(epoch, 0)
-            }),
-            12 => self.fresh(stamp(-1, next)),
-            _ => self.fresh(stamp(epoch, next)),
-        }
-    }
-
-    fn fresh(&mut self, stamp: Stamp) -> Batch {
-        let first = match self.dice.between(0..24) {
-            0 => 0,
-            1 => -1,
-            2 => self.now + 2 * HOUR,
-            3 => self.now + HOUR / 2,
-            4 => self.pick([i64::MAX, i64::MIN, -5, i64::MAX / 2]),
-            _ => self.now - HOUR - self.dice.between(0..1_000) as i64,
-        };
-        let last = match self.dice.between(0..12) {
-            0 => first.saturating_add(HOUR),
-            _ => first,
-        };
-        let records: Vec<Record> = (0..self.pick([1, 1, 2, 3]))
-            .map(|_| self.record())
-            .collect();
-        Batch {
-            stamp,
-            attributes: 0,
-            timestamps: match records.len() {
-                1 => (first, first),
-                _ => (first, first.max(last)),
-            },
-            records,
-            harm: Harm::None,
-        }
-    }
-
-    fn record(&mut self) -> Record {
-        let size = match self.dice.between(0..400) {
-            0 => HUGE,
-            1..40 => SMALL,
-            _ => self.dice.between(0..30) as usize,
-        };
-        let byte = self.dice.between(0..256) as u8;
-        let header = (b"name".to_vec(), self.pick([None, Some(b"value".to_vec())]));
-        Record {
-            key: self.pick([None, Some(b"key".to_vec()), Some(Vec::new())]),
-            value: (!self.one_in(12)).then(|| vec![byte; size]),
-            header: self.one_in(4).then_some(header),
-        }
-    }
-
-    fn spoil(&mut self, batch: &mut Batch) {
-        let count = batch.records.len() as i32;
-        let near = self.pick([-1, 1]);
-        batch.harm = match self.dice.between(0..20) {
-            0..2 => Harm::Checksum,
-            2 => Harm::BaseOffset(self.pick([1, -1, i64::MAX])),
-            3 => Harm::Magic(self.pick([0, 1, 3, -1])),
-            4..6 => Harm::Count(self.pick([count + 1, count - 1, -1, i32::MAX])),
-            6..8 => Harm::LastOffsetDelta(self.pick([count, count - 2, -1, i32::MAX])),
-            8 => Harm::Length(self.pick([1, -1, 1_000, -1_000])),
-            9 => Harm::Cut(self.pick([1, 11, 13, 17, 40, 61, 65])),
-            10 => Harm::Trailing(self.pick([1, 11, 12, 17, 61])),
-            11 => Harm::Twice,
-            12 => Harm::OffsetDelta(self.pick([1, -1, 100])),
-            13 => Harm::RecordLength(near),
-            14 => Harm::MaxTimestamp(batch.timestamps.1.wrapping_add(self.pick([-1, 1, HOUR]))),
-            15 => Harm::Garbage(self.pick([0, 0xff, 0x55])),
-            _ => {
-                batch.attributes = self.pick([1, 2, 3, 4, 5, 7, 8, 16, 32, 48, 64, 128]);
-                Harm::None
-            }
-        };
-    }
-
     /// Notes what a broker should take, so that the next stamps are drawn around it.
     fn follow(&mut self, ask: &Ask) {
         let What::Produce(Produce { acks, parts, .. }) = &ask.what else {
@@ -381,7 +255,7 @@ impl Drawing<'_> {
         }
     }
 
-    fn writer_with_id(&mut self) -> Writer {
+    pub(crate) fn writer_with_id(&mut self) -> Writer {
         match self.dice.between(0..6) {
             0 => Writer::Stranger(self.stranger + self.dice.between(0..2) as i64),
             _ => Writer::Initialised(
@@ -390,19 +264,19 @@ impl Drawing<'_> {
         }
     }
 
-    /// One of the versions that there are, seldom one beside them.
+    /// One of the versions that both serve, seldom one that neither does.
     fn version(&mut self, range: std::ops::Range<i16>) -> i16 {
         match self.dice.between(0..50) {
-            0 => self.pick([range.start - 1, range.end, 99]),
+            0 => self.pick([range.start - 1, range.end + 1, 99]),
             _ => range.start + self.dice.between(0..(range.end - range.start) as u64) as i16,
         }
     }
 
-    fn one_in(&mut self, n: u64) -> bool {
+    pub(crate) fn one_in(&mut self, n: u64) -> bool {
         self.dice.between(0..n) == 0
     }
 
-    fn pick<T: Clone, const N: usize>(&mut self, of: [T; N]) -> T {
+    pub(crate) fn pick<T: Clone, const N: usize>(&mut self, of: [T; N]) -> T {
         of[self.dice.between(0..N as u64) as usize].clone()
     }
 }

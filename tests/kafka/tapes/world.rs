@@ -116,7 +116,7 @@ impl World for Modelled {
                 self.next += 1;
                 Ok(Heard::Closed)
             }
-            later @ Answer::Later { .. } => Err(format!("the model wants to wait: {later:?}")),
+            other => Err(format!("one model node has no reason to wait: {other:?}")),
         }
     }
 }

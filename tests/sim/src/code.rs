@@ -32,6 +32,8 @@ pub const INVALID_REQUIRED_ACKS: i16 = 21;
 pub const TOPIC_AUTHORIZATION_FAILED: i16 = 29;
 /// The client may not do that in this cluster.
 pub const CLUSTER_AUTHORIZATION_FAILED: i16 = 31;
+/// A record's timestamp lies too far in the future, or its kind is not the topic's.
+pub const INVALID_TIMESTAMP: i16 = 32;
 /// The broker does not serve this version of the API.
 pub const UNSUPPORTED_VERSION: i16 = 35;
 /// The request is well formed, and makes no sense.

@@ -5,6 +5,8 @@
 //!   producer's back: moves leaders, lets followers lag and elections lose records (and lists what they lost), shows old
 //!   metadata, deletes and replaces, pauses and throttles, and lets planned [`Fault`]s and [`Hostile`] answers strike.
 //! - [`Cluster`] serves a model over TCP.
+//! - [`World`] is what applications are tested in: producers, a model, a network between them, an executor and virtual time.
+//!   [`Trial`] is one run of it by a seed that decides everything.
 //! - [`Stage`] puts a model and a producer's core on a stage: links between them, and a clock that only the test moves.
 //!
 //! # The loop around a model
@@ -67,3 +69,8 @@ pub use server::{Builder, Cluster};
 pub use stage::{Cut, Dial, Fate, Lookup, Sent, Stage};
 pub use trial::{Broken, Report, Trial};
 pub use world::{Clock, Fact, FaultKind, Layer, Line, Spawner, Stuck, Told, World};
+
+/// The guide's page about this crate: its examples have to run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../runtimes/docs/simulation.md")]
+struct Page;

@@ -3,11 +3,12 @@
 use std::vec::Vec;
 
 use super::{
+    super::Attempt,
     log::{Entry, Ruling},
     step::{How, Step},
-    world::{Lane, UNWATCHED, World},
+    world::{Batch, Lane, UNWATCHED, World},
 };
-use crate::{batch::Stamp, wire::ErrorCode};
+use crate::{batch::Stamp, config::Acks, producer::judge, wire::ErrorCode};
 
 impl Lane {
     /// What may go wrong on the link to `leader`.
@@ -67,6 +68,19 @@ impl Lane {
     }
 }
 
+impl Lane {
+    /// Batches that a gap takes the stamp, while the broker comes to others after them under the old stamps.
+    fn at_a_loss(&self) -> impl Iterator<Item = u8> {
+        let is_gap = |code| judge(code, Acks::All).attempt == Attempt::OutOfOrder;
+        let refused = self.wire.iter();
+        let refused = refused.filter(move |r| r.answer.is_some_and(|a| is_gap(a.code)));
+        let due = self.of_link(self.log.leader).filter(|r| r.answer.is_none());
+        let last = due.map(|r| r.entry.batch).max().unwrap_or(0);
+        let queued = self.queue.iter().copied().filter(move |&b| b < last);
+        queued.chain(refused.map(|r| r.entry.batch))
+    }
+}
+
 impl World {
     /// What happens to the log while the producer looks elsewhere.
     pub(super) fn change_log(&mut self, step: Step) {
@@ -88,7 +102,6 @@ impl World {
                 for entry in cut.filter(|e| e.batch != UNWATCHED) {
                     self.batches[usize::from(entry.batch)].was_cut = true;
                 }
-                at.is_new_to_leader |= forgets || usize::from(keep) < at.log.committed;
                 at.log.elect(keep.into());
                 at.strays.clear();
                 if forgets {
@@ -96,7 +109,9 @@ impl World {
                 }
             }
             Step::Forget(lane) => {
-                self.lanes[usize::from(lane)].disordered = true;
+                let of_lane = |b: &&mut Batch| b.lane == usize::from(lane);
+                let batches = self.batches.iter_mut().filter(of_lane);
+                batches.for_each(|b| b.may_fail = true);
                 self.forget(lane.into());
             }
             Step::Retain(lane) => {
@@ -128,11 +143,15 @@ impl World {
     }
 
     fn forget(&mut self, lane: usize) {
-        let log = &mut self.lanes[lane].log;
-        for entry in log.entries.iter().filter(|e| e.batch != UNWATCHED) {
-            self.batches[usize::from(entry.batch)].may_repeat = true;
+        let at = &mut self.lanes[lane];
+        let late = at.strays.iter().flatten().map(|r| r.entry.batch);
+        let in_log = at.log.entries.iter().map(|e| e.batch);
+        for batch in in_log.chain(late).chain(at.at_a_loss()) {
+            if batch != UNWATCHED {
+                self.batches[usize::from(batch)].is_loose = true;
+            }
         }
-        log.forget();
+        at.log.forget();
     }
 }
 

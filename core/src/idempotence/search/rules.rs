@@ -35,13 +35,16 @@ impl World {
         for entry in watched {
             let batch = &self.batches[usize::from(entry.batch)];
             if seen.iter().any(|e| e.batch == entry.batch) {
-                if batch.may_repeat {
+                if batch.is_loose {
                     continue;
                 }
                 return Err(format!("I2: B{} is twice in the log", entry.batch));
             }
-            let mut later = seen.iter().filter(|e| e.batch > entry.batch);
-            if let Some(later) = later.find(|later| !self.may_overtake(lane, later, entry)) {
+            // A new id does not fence off what is on its way under the old one.
+            let is_broken = |later: &&&Entry| {
+                later.batch > entry.batch && later.stamp.producer_id <= entry.stamp.producer_id
+            };
+            if let Some(later) = seen.iter().find(is_broken).filter(|_| !batch.is_loose) {
                 return Err(format!(
                     "I3: B{} stands after B{}",
                     entry.batch, later.batch
@@ -50,14 +53,6 @@ impl World {
             seen.push(entry);
         }
         Ok(())
-    }
-
-    /// No producer could have kept `later` from standing before `entry`.
-    fn may_overtake(&self, lane: &Lane, later: &Entry, entry: &Entry) -> bool {
-        let outlives = self.batches[usize::from(later.batch)].outlives;
-        // A new id does not fence off what is on its way under the old one.
-        let is_of_older_id = entry.stamp.producer_id < later.stamp.producer_id;
-        lane.disordered || is_of_older_id || (lane.is_new_to_leader && outlives)
     }
 
     fn check_outcomes(&self) -> Result<(), Broken> {

@@ -39,7 +39,6 @@ impl World {
                         "I8: a retry of B{batch} has another stamp: {stamp:?}"
                     ));
                 }
-                self.batches[batch as usize].outlives |= self.lanes[lane].sequences.is_broken();
                 (batch as u8, stamp)
             }
             Some(Next::Fresh) => {
@@ -116,10 +115,10 @@ impl World {
             Fate::Requeue => self.put_back(batch)?,
             Fate::GivenUp | Fate::Retry => {}
         }
-        match resolution.fault {
-            Some(broken) => self.mend(lane, broken, verdict.new_producer_id),
-            None => Ok(()),
+        if let Some(broken) = resolution.fault {
+            self.mend(lane, broken, verdict.new_producer_id)?;
         }
+        self.end_stranded(lane)
     }
 
     /// Ends a batch from the producer's side: `ProducerCore::give_up`.
@@ -136,10 +135,10 @@ impl World {
             _ => Outcome::MaybeWritten,
         };
         self.conclude(batch, outcome)?;
-        match resolution.fault {
-            Some(broken) => self.mend(lane, broken, false),
-            None => Ok(()),
+        if let Some(broken) = resolution.fault {
+            self.mend(lane, broken, false)?;
         }
+        self.end_stranded(lane)
     }
 
     /// The producer learns who leads the partition.
@@ -155,6 +154,18 @@ impl World {
             producer_id: self.ids,
             epoch: 0,
         });
+    }
+
+    /// `ProducerCore::end_stranded`.
+    fn end_stranded(&mut self, lane: usize) -> Result<(), Broken> {
+        let stranded = self.lanes[lane].sequences.strand();
+        for batch in stranded.batches {
+            self.conclude(batch as u8, self.failed(batch as u8))?;
+        }
+        match stranded.fault {
+            Some(broken) => self.mend(lane, broken, false),
+            None => Ok(()),
+        }
     }
 
     /// `ProducerCore::mend`.
@@ -194,6 +205,11 @@ impl World {
     }
 
     fn conclude(&mut self, batch: u8, outcome: Outcome) -> Result<(), Broken> {
+        if outcome == Outcome::NotWritten && !self.batches[usize::from(batch)].may_fail {
+            return Err(format!(
+                "H007: B{batch} fails, and nothing stood in its way"
+            ));
+        }
         match self.batches[usize::from(batch)].outcome.replace(outcome) {
             None => Ok(()),
             Some(before) => Err(format!("I5: B{batch} is {before:?}, and then {outcome:?}")),
@@ -257,7 +273,15 @@ impl core::hash::Hash for Sequences {
         self.last_acknowledged.hash(state);
         for u in &self.unresolved {
             (u.batch, u.stamp, self.stamps - u.serial).hash(state);
-            (u.attempts, u.in_flight, u.behind, u.uncertain, u.given_up).hash(state);
+            (
+                u.attempts,
+                u.in_flight,
+                u.pipelined,
+                u.uncertain,
+                u.given_up,
+            )
+                .hash(state);
+            (u.behind, u.overtaken).hash(state);
         }
     }
 }

@@ -51,10 +51,6 @@ pub(super) struct Lane {
     /// Requests of lost links, which may still arrive, each link's in their order.
     pub(super) strays: Vec<Vec<Request>>,
     pub(super) log: Log,
-    /// The leader forgot the producer while it led: no producer can keep the order then.
-    pub(super) disordered: bool,
-    /// A leader began that knew nothing of the producer, though others had: it takes what its sequence broke before.
-    pub(super) is_new_to_leader: bool,
 }
 
 /// An attempt on its way.
@@ -83,12 +79,13 @@ pub(super) struct Batch {
     pub(super) uncertain: bool,
     /// In truth: some attempt of it may have been, or may still be, appended.
     pub(super) may_arrive: bool,
-    /// It was retried after its sequence had broken, since nobody knows its end; batches before it may have new stamps.
-    pub(super) outlives: bool,
+    /// A broker refused it for good, it was given up, or its leader forgot the producer: it may end as not written.
+    pub(super) may_fail: bool,
     /// An unclean election took it after it was acknowledged.
     pub(super) was_cut: bool,
-    /// It was in the log when the leader forgot the producer: nothing keeps a copy out.
-    pub(super) may_repeat: bool,
+    /// The leader forgot the producer while the batch was in the log, might still come late, or had lost its stamp to a
+    /// gap with another one behind it on the way: nothing keeps it out then, or the other.
+    pub(super) is_loose: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -115,8 +112,6 @@ impl World {
             wire: Vec::new(),
             strays: Vec::new(),
             log: Log::new(),
-            disordered: false,
-            is_new_to_leader: false,
         };
         let mut world = Self {
             identity: Some(identity),

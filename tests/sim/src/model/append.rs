@@ -49,6 +49,12 @@ impl Model {
     /// Judges a batch and appends it if nothing speaks against it.
     pub(crate) fn append(&mut self, caller: Caller, part: &Part) -> Outcome {
         let name = &part.name;
+        if let Some(refusal) = &part.forbidden {
+            return Outcome {
+                message: refusal.message.clone(),
+                ..Outcome::refused(refusal.code)
+            };
+        }
         if !part.is_known && caller.version >= 13 {
             return Outcome::refused(code::UNKNOWN_TOPIC_ID);
         }
@@ -103,8 +109,12 @@ impl Model {
             return Err(Refusal::of(code::NOT_ENOUGH_REPLICAS));
         }
         let rules = Rules {
+            topic: name,
+            partition: part.partition,
             max_bytes: topic.max_message_bytes,
             compacted: topic.compacted,
+            log_append_time: topic.log_append_time,
+            now: self.wall_clock_ms(caller.now),
         };
         batch::check(head, &part.raw, part.intact, rules)
     }

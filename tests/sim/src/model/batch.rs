@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use super::records::Records;
+use super::records::{Broken, Records};
 use crate::code;
 
 /// Bytes of the head, the base offset and the length included.
@@ -14,6 +14,10 @@ pub(crate) const HEAD: usize = 61;
 const LENGTH_END: usize = 12;
 /// The least that the length of a batch of any version can say.
 const SHORTEST: usize = 14;
+/// How far a record may be ahead of the broker's clock, in milliseconds: `message.timestamp.after.max.ms` by default.
+const LEAD: i64 = 3_600_000;
+/// The timestamp of a record without one.
+const NO_TIMESTAMP: i64 = -1;
 /// Where the part that the checksum covers begins.
 const CRC_END: usize = 21;
 
@@ -46,9 +50,15 @@ pub(crate) struct Refusal {
 
 /// What the topic asks of a batch.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Rules {
+pub(crate) struct Rules<'a> {
+    pub(crate) topic: &'a str,
+    pub(crate) partition: i32,
     pub(crate) max_bytes: usize,
     pub(crate) compacted: bool,
+    /// The topic's records have the broker's time in place of their own.
+    pub(crate) log_append_time: bool,
+    /// The broker's clock.
+    pub(crate) now: i64,
 }
 
 impl Head {
@@ -88,6 +98,11 @@ impl Head {
         self.producer_id >= 0
     }
 
+    /// Whether the producer claims that the timestamps are a broker's.
+    fn has_append_time(&self) -> bool {
+        self.attributes & (1 << 3) != 0
+    }
+
     fn is_transactional(&self) -> bool {
         self.attributes & (1 << 4) != 0
     }
@@ -114,27 +129,26 @@ pub(crate) fn read(raw: &[u8], version: i16) -> Result<Head, Refusal> {
     if size < HEAD {
         return Err(Refusal::of(code::CORRUPT_MESSAGE));
     }
-    match first_batch(&raw[size..])? {
-        Some(_) => {
-            return Err(Refusal::invalid(
-                "The request must have exactly one record batch",
-            ));
-        }
-        // Kafka cuts off a rest that is too short for a batch, and goes on with what is in front.
-        None if raw.len() > size && Head::read(raw).is_intact(&raw[..size]) => {
-            return Err(Refusal::strict("There are bytes behind the batch"));
-        }
-        None if raw.len() > size => return Err(Refusal::of(code::CORRUPT_MESSAGE)),
-        None => {}
+    if first_batch(&raw[size..])?.is_some() {
+        return Err(Refusal::invalid(
+            "The request must have exactly one record batch",
+        ));
     }
     let head = Head::read(raw);
     if head.codec() == 4 && version < 7 {
         return Err(Refusal::of(code::UNSUPPORTED_COMPRESSION_TYPE));
     }
-    if head.is_transactional() {
-        return Err(Refusal::of(code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED));
-    }
     Ok(head)
+}
+
+/// What Kafka finds when it asks of each partition whether its batch belongs to a transaction.
+pub(crate) fn first_look(raw: &[u8]) -> Result<(), Refusal> {
+    match first_batch(raw)? {
+        Some(size) if size >= HEAD && raw[16] == 2 && Head::read(raw).is_transactional() => {
+            Err(Refusal::of(code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The size of the batch at the front, or nothing if it is not all there: Kafka's `ByteBufferLogInputStream`.
@@ -143,12 +157,22 @@ fn first_batch(raw: &[u8]) -> Result<Option<usize>, Refusal> {
         return Ok(None);
     }
     let length = usize::try_from(i32::from_be_bytes(field(raw, 8))).unwrap_or(0);
+    let corrupt = |why: String| Refusal {
+        message: Some(why),
+        ..Refusal::of(code::CORRUPT_MESSAGE)
+    };
     if length < SHORTEST {
-        return Err(Refusal::of(code::CORRUPT_MESSAGE));
+        let said = i32::from_be_bytes(field(raw, 8));
+        return Err(corrupt(format!(
+            "Record size {said} is less than the minimum record overhead ({SHORTEST})"
+        )));
     }
     match raw.get(16) {
         None => Ok(None),
-        Some(3..) => Err(Refusal::of(code::CORRUPT_MESSAGE)),
+        Some(&magic @ 3..) => Err(corrupt(format!(
+            "Invalid magic found in record: {}",
+            magic.cast_signed()
+        ))),
         Some(_) => Ok(Some(LENGTH_END + length).filter(|&size| size <= raw.len())),
     }
 }
@@ -156,7 +180,12 @@ fn first_batch(raw: &[u8]) -> Result<Option<usize>, Refusal> {
 /// Checks a batch in the order in which Kafka does: size limit, checksum, the head's counts and sequence, and the records
 /// inside (framing, offset deltas, count, maximum timestamp, keys of a compacted topic). Records under a codec are not
 /// opened.
-pub(crate) fn check(head: &Head, raw: &[u8], intact: bool, rules: Rules) -> Result<(), Refusal> {
+pub(crate) fn check(
+    head: &Head,
+    raw: &[u8],
+    intact: bool,
+    rules: Rules<'_>,
+) -> Result<(), Refusal> {
     if head.base_offset != 0 {
         return Err(Refusal::invalid(
             "The base offset of the record batch should be 0",
@@ -164,6 +193,14 @@ pub(crate) fn check(head: &Head, raw: &[u8], intact: bool, rules: Rules) -> Resu
     }
     if raw.len() > rules.max_bytes {
         return Err(Refusal::of(code::MESSAGE_TOO_LARGE));
+    }
+    // Kafka cuts off a rest that is too short for a batch, and goes on with what is in front.
+    let size = first_batch(raw)?.unwrap_or(raw.len());
+    if raw.len() > size {
+        return Err(match head.is_intact(&raw[..size]) {
+            true => Refusal::strict("There are bytes behind the batch"),
+            false => Refusal::of(code::CORRUPT_MESSAGE),
+        });
     }
     if !intact {
         return Err(Refusal::of(code::CORRUPT_MESSAGE));
@@ -198,14 +235,16 @@ fn check_head(head: &Head) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn check_records(head: &Head, body: &[u8], rules: Rules) -> Result<(), Refusal> {
+fn check_records(head: &Head, body: &[u8], rules: Rules<'_>) -> Result<(), Refusal> {
     let mut records = Records::new(body);
     let mut max_timestamp = i64::MIN;
     let mut blamed = Vec::new();
     for index in 0..head.count {
         let record = match records.next() {
             Some(Ok(record)) => record,
-            Some(Err(broken)) => return Err(Refusal::invalid(broken.0)),
+            // Kafka does not expect a record's length without an end.
+            Some(Err(Broken::Endless)) => return Err(Refusal::of(code::UNKNOWN_SERVER_ERROR)),
+            Some(Err(Broken::Because(why))) => return Err(Refusal::invalid(why)),
             None => {
                 return Err(Refusal::invalid(
                     "The batch has fewer records than its head says",
@@ -215,13 +254,19 @@ fn check_records(head: &Head, body: &[u8], rules: Rules) -> Result<(), Refusal> 
         if record.offset_delta != index {
             return Err(Refusal::strict("An offset delta is not the record's index"));
         }
-        max_timestamp = max_timestamp.max(head.base_timestamp.wrapping_add(record.timestamp_delta));
-        if rules.compacted && record.key.is_none() {
-            blamed.push((
-                index,
-                "Compacted topic cannot accept message without key".to_owned(),
-            ));
-        }
+        let timestamp = head.base_timestamp.wrapping_add(record.timestamp_delta);
+        max_timestamp = max_timestamp.max(timestamp);
+        let timestamp = match head.has_append_time() {
+            true => head.max_timestamp,
+            false => timestamp,
+        };
+        let keyless = rules.compacted && record.key.is_none();
+        let blame = keyless.then(|| rules.keyless());
+        blamed.extend(
+            blame
+                .or_else(|| rules.untimely(head, index, timestamp))
+                .map(|b| (index, b)),
+        );
     }
     if !records.rest().is_empty() {
         return Err(Refusal::invalid(
@@ -237,6 +282,35 @@ fn check_records(head: &Head, body: &[u8], rules: Rules) -> Result<(), Refusal> 
         ));
     }
     Ok(())
+}
+
+impl Rules<'_> {
+    fn keyless(&self) -> (i16, String) {
+        let place = format!("{}-{}", self.topic, self.partition);
+        let why = "Compacted topic cannot accept message without key in topic partition";
+        (code::INVALID_RECORD, format!("{why} {place}"))
+    }
+
+    /// What is wrong with a record's timestamp. Differences wrap around, as in Kafka.
+    fn untimely(&self, head: &Head, offset: i32, timestamp: i64) -> Option<(i16, String)> {
+        let why = if !self.log_append_time && timestamp != NO_TIMESTAMP {
+            let lead = timestamp.wrapping_sub(self.now);
+            (lead > LEAD).then(|| {
+                let first = self.now.wrapping_sub(i64::MAX);
+                let last = self.now.wrapping_add(LEAD);
+                format!(
+                    "Timestamp {timestamp} of message with offset {offset} is out of range. The timestamp should be \
+                     within [{first}, {last}]"
+                )
+            })
+        } else {
+            head.has_append_time().then(|| {
+                "Invalid timestamp type in message. Producer should not set timestamp type to LogAppendTime."
+                    .to_owned()
+            })
+        };
+        why.map(|why| (code::INVALID_TIMESTAMP, why))
+    }
 }
 
 impl Refusal {
@@ -263,10 +337,33 @@ impl Refusal {
         }
     }
 
-    fn records(records: Vec<(i32, String)>) -> Refusal {
+    /// Blames single records, each for its own reason.
+    fn records(blamed: Vec<(i32, (i16, String))>) -> Refusal {
+        let untimely = blamed
+            .iter()
+            .any(|(_, (code, _))| *code == code::INVALID_TIMESTAMP);
+        let records: Vec<(i32, String)> = blamed
+            .into_iter()
+            .map(|(index, (_, why))| (index, why))
+            .collect();
+        if untimely {
+            return Refusal {
+                message: Some(
+                    "One or more records have been rejected due to invalid timestamp".to_owned(),
+                ),
+                records,
+                ..Refusal::of(code::INVALID_TIMESTAMP)
+            };
+        }
+        let shown = |(index, why): &(i32, String)| {
+            format!("RecordError(batchIndex={index}, message='{why}')")
+        };
+        let shown: Vec<String> = records.iter().take(3).map(shown).collect();
         let message = format!(
-            "One or more records have been rejected due to {} record errors in total",
-            records.len()
+            "One or more records have been rejected due to {} record errors in total, and only showing the first three \
+             errors at most: [{}]",
+            records.len(),
+            shown.join(", ")
         );
         Refusal {
             records,

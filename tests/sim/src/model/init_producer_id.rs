@@ -15,13 +15,11 @@ impl Model {
     ) -> Reply {
         let refused = fault.and_then(Fault::code);
         let last = self.ids.last_producer;
-        let transactional = request.transactional_id.is_some();
-        let error =
-            refused.or(transactional.then_some(code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED));
+        let error = refused.or(refusal(request));
         let response =
             InitProducerIdResponse::default().with_throttle_time_ms(caller.throttle_ms());
         let mut response = match error.unwrap_or(code::NONE) {
-            // Like Kafka, which looks at the id and epoch in the request only if there is a transactional id.
+            // Like Kafka, to which the id and epoch in the request mean nothing without a transactional id.
             code::NONE => {
                 let (id, epoch) = self.next_producer();
                 response
@@ -44,5 +42,16 @@ impl Model {
         self.ids.next_producer += 1;
         self.ids.last_producer = (id, std::mem::take(&mut self.ids.next_epoch));
         self.ids.last_producer
+    }
+}
+
+/// What Kafka has against a request: an id without an epoch, or the other way round, or an empty name.
+fn refusal(request: &InitProducerIdRequest) -> Option<i16> {
+    let halved = (request.producer_id.0 == -1) != (request.producer_epoch == -1);
+    match &request.transactional_id {
+        _ if halved => Some(code::INVALID_REQUEST),
+        Some(id) if id.is_empty() => Some(code::INVALID_REQUEST),
+        Some(_) => Some(code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED),
+        None => None,
     }
 }

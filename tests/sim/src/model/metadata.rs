@@ -13,7 +13,12 @@ use super::topics::is_valid_name;
 use super::{Fault, Model, views};
 use crate::code;
 
+/// What a client may do where nobody asks who it is: a bit for each operation of Kafka's `AclOperation`.
+const CLUSTER_RIGHTS: i32 = 0b1_1111_1010_0000;
+const TOPIC_RIGHTS: i32 = 0b1101_1111_1000;
+
 /// How a client asks for a topic.
+#[derive(PartialEq, Eq)]
 enum Asked {
     Name(String),
     Id(Uuid),
@@ -26,6 +31,19 @@ impl Model {
         request: MetadataRequest,
         fault: Option<&Fault>,
     ) -> Reply {
+        if caller.version < 12 && request.topics.iter().flatten().any(is_by_id) {
+            return caller.reply(&refusal(caller.version, request, code::INVALID_REQUEST));
+        }
+        // Kafka stumbles over a topic with neither name nor id, unless another id makes it look at ids alone.
+        let by_id = |topic: &MetadataRequestTopic| !topic.topic_id.is_nil();
+        let asked = || request.topics.iter().flatten();
+        if asked().any(is_by_id) && !asked().any(by_id) {
+            return caller.reply(&refusal(
+                caller.version,
+                request,
+                code::UNKNOWN_SERVER_ERROR,
+            ));
+        }
         let refused = fault.and_then(Fault::code);
         let may_create = caller.version < 4 || request.allow_auto_topic_creation;
         let mut response = MetadataResponse::default().with_throttle_time_ms(caller.throttle_ms());
@@ -33,8 +51,15 @@ impl Model {
             response.error_code = refused.unwrap_or(code::NONE);
         }
         let mut hostile: Vec<Hostile> = fault.and_then(Fault::hostile).into_iter().collect();
+        if request.include_cluster_authorized_operations {
+            response.cluster_authorized_operations = CLUSTER_RIGHTS;
+        }
+        let rights = request.include_topic_authorized_operations;
         for asked in self.asked_topics(caller, request.topics) {
-            let (topic, planned) = self.describe(caller.broker, asked, may_create, refused);
+            let (mut topic, planned) = self.describe(caller.broker, asked, may_create, refused);
+            if rights && topic.name.is_some() {
+                topic.topic_authorized_operations = TOPIC_RIGHTS;
+            }
             response.topics.push(topic);
             hostile.extend(planned.and_then(|planned| planned.hostile()));
         }
@@ -51,14 +76,27 @@ impl Model {
         caller.reply(&response)
     }
 
-    /// The topics asked for; without a list (in version 0: with an empty one) all there are.
+    /// The topics asked for, each once; without a list (in version 0: with an empty one) all there are. Beside ids, names
+    /// do not count.
     fn asked_topics(
         &self,
         caller: Caller,
         topics: Option<Vec<MetadataRequestTopic>>,
     ) -> Vec<Asked> {
         match topics.filter(|topics| caller.version > 0 || !topics.is_empty()) {
-            Some(topics) => topics.into_iter().map(Asked::from).collect(),
+            Some(topics) => {
+                let by_id = topics.iter().any(|topic| !topic.topic_id.is_nil());
+                let topics = topics
+                    .into_iter()
+                    .filter(|topic| topic.topic_id.is_nil() != by_id);
+                let mut asked: Vec<Asked> = Vec::new();
+                for topic in topics.map(Asked::from) {
+                    if !asked.contains(&topic) {
+                        asked.push(topic);
+                    }
+                }
+                asked
+            }
             None => match &self.broker(caller.broker).view {
                 Some(view) => view.topics.keys().cloned().map(Asked::Name).collect(),
                 None => {
@@ -152,6 +190,26 @@ impl Model {
             None => self.topics.name(id).map(|name| name.to_string()),
         }
     }
+}
+
+/// Topic ids came into the request before brokers could look them up.
+fn is_by_id(topic: &MetadataRequestTopic) -> bool {
+    topic.name.is_none() || !topic.topic_id.is_nil()
+}
+
+/// How Kafka answers a request that it does not carry out.
+fn refusal(version: i16, request: MetadataRequest, code: i16) -> MetadataResponse {
+    let topics = request.topics.into_iter().flatten().map(|topic| {
+        MetadataResponseTopic::default()
+            .with_error_code(code)
+            .with_name(Some(topic.name.unwrap_or_default()))
+            .with_topic_id(topic.topic_id)
+    });
+    let whole = if version >= 13 { code } else { code::NONE };
+    MetadataResponse::default()
+        .with_error_code(whole)
+        .with_cluster_id(None)
+        .with_topics(topics.collect())
 }
 
 impl From<MetadataRequestTopic> for Asked {

@@ -30,6 +30,8 @@ pub(crate) struct Part {
     pub(crate) partition: i32,
     pub(crate) raw: Bytes,
     pub(crate) head: Result<Head, Refusal>,
+    /// What speaks against the request as a whole.
+    pub(crate) forbidden: Option<Refusal>,
     /// The checksum holds.
     pub(crate) intact: bool,
     pub(crate) acks: i16,
@@ -64,11 +66,12 @@ impl Model {
     ) -> Answer {
         let acks = request.acks;
         let patience = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
-        let opened: Vec<(TopicProduceResponse, Vec<Part>)> = request
+        let mut opened: Vec<(TopicProduceResponse, Vec<Part>)> = request
             .topic_data
             .into_iter()
             .map(|topic| self.open(caller, acks, topic, whole.as_ref()))
             .collect();
+        forbid(caller.version, &mut opened);
         let faults = opened
             .iter()
             .flat_map(|(_, parts)| parts)
@@ -166,6 +169,7 @@ impl Model {
                 name: name.clone(),
                 topic_id,
                 is_known,
+                forbidden: None,
                 partition: data.index,
                 intact: head.as_ref().is_ok_and(|head| head.is_intact(&raw)),
                 head,
@@ -272,4 +276,26 @@ fn is_lost_leadership(code: i16) -> bool {
         code,
         code::NOT_LEADER_OR_FOLLOWER | code::UNKNOWN_TOPIC_OR_PARTITION
     )
+}
+
+/// Notes what Kafka has against a request as a whole: a batch of which it can't tell whether it belongs to a transaction, or
+/// which does, and a codec that it can't name in a version that asks for that.
+fn forbid(version: i16, opened: &mut [(TopicProduceResponse, Vec<Part>)]) {
+    let parts = || opened.iter().flat_map(|(_, parts)| parts);
+    let refusal = parts()
+        .find_map(|part| batch::first_look(&part.raw).err())
+        .or_else(|| parts().find_map(|part| part.unknown_codec(version)));
+    for (_, parts) in opened {
+        for part in parts {
+            part.forbidden.clone_from(&refusal);
+        }
+    }
+}
+
+impl Part {
+    fn unknown_codec(&self, version: i16) -> Option<Refusal> {
+        let head = self.head.as_ref().ok().filter(|_| self.is_known)?;
+        let unknown = version < 7 && head.codec() > 4;
+        unknown.then(|| Refusal::of(code::UNKNOWN_SERVER_ERROR))
+    }
 }

@@ -117,7 +117,8 @@ impl Producers {
             first_sequence: head.base_sequence,
             last_sequence: head.last_sequence(),
             base_offset,
-            timestamp: head.max_timestamp,
+            // A log has no maximum below that of a record without a timestamp.
+            timestamp: head.max_timestamp.max(-1),
         });
         is_full
     }

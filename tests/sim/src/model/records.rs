@@ -22,7 +22,11 @@ pub(crate) struct RecordView<'a> {
 
 /// The bytes are no record, and this is what is wrong with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Broken(pub(crate) &'static str);
+pub(crate) enum Broken {
+    /// The record's own length does not end where a number has to.
+    Endless,
+    Because(&'static str),
+}
 
 impl<'a> Records<'a> {
     pub(crate) fn new(body: &'a [u8]) -> Records<'a> {
@@ -43,6 +47,10 @@ impl<'a> Iterator for Records<'a> {
             return None;
         }
         let mut reader = Reader { rest: self.rest };
+        if reader.rest.len() >= 5 && reader.clone().varint().is_err() {
+            self.rest = &[];
+            return Some(Err(Broken::Endless));
+        }
         let record = reader
             .sized("A record is longer than its batch")
             .and_then(RecordView::read);
@@ -61,7 +69,7 @@ impl<'a> RecordView<'a> {
         let value = reader.nullable()?;
         let count = reader.varint()?;
         if count < 0 {
-            return Err(Broken("Found invalid number of record headers"));
+            return Err(Broken::Because("Found invalid number of record headers"));
         }
         let headers = reader.rest;
         for _ in 0..count {
@@ -69,7 +77,7 @@ impl<'a> RecordView<'a> {
             reader.nullable()?;
         }
         if !reader.rest.is_empty() {
-            return Err(Broken("A record is shorter than its length says"));
+            return Err(Broken::Because("A record is shorter than its length says"));
         }
         Ok(RecordView {
             timestamp_delta,
@@ -99,6 +107,7 @@ impl<'a> RecordView<'a> {
 }
 
 /// A cursor over Kafka's zigzag varints and the bytes between them.
+#[derive(Clone)]
 struct Reader<'a> {
     rest: &'a [u8],
 }
@@ -108,7 +117,7 @@ impl<'a> Reader<'a> {
         let (taken, rest) = self
             .rest
             .split_at_checked(n)
-            .ok_or(Broken("A field is longer than its record"))?;
+            .ok_or(Broken::Because("A field is longer than its record"))?;
         self.rest = rest;
         Ok(taken)
     }
@@ -116,8 +125,8 @@ impl<'a> Reader<'a> {
     /// Bytes with their length in front, which may not be null.
     fn sized(&mut self, otherwise: &'static str) -> Result<&'a [u8], Broken> {
         let length = self.varint()?;
-        let length = usize::try_from(length).map_err(|_| Broken(otherwise))?;
-        self.take(length).map_err(|_| Broken(otherwise))
+        let length = usize::try_from(length).map_err(|_| Broken::Because(otherwise))?;
+        self.take(length).map_err(|_| Broken::Because(otherwise))
     }
 
     /// Bytes with their length in front; -1 is null.
@@ -125,7 +134,8 @@ impl<'a> Reader<'a> {
         match self.varint()? {
             -1 => Ok(None),
             length => {
-                let length = usize::try_from(length).map_err(|_| Broken("A length is negative"))?;
+                let length =
+                    usize::try_from(length).map_err(|_| Broken::Because("A length is negative"))?;
                 self.take(length).map(Some)
             }
         }
@@ -133,7 +143,7 @@ impl<'a> Reader<'a> {
 
     fn varint(&mut self) -> Result<i32, Broken> {
         let wide = self.unsigned(5)?;
-        let raw = u32::try_from(wide).map_err(|_| Broken("A varint is too long"))?;
+        let raw = u32::try_from(wide).map_err(|_| Broken::Because("A varint is too long"))?;
         Ok((raw >> 1).cast_signed() ^ -(raw & 1).cast_signed())
     }
 
@@ -151,6 +161,6 @@ impl<'a> Reader<'a> {
                 return Ok(value);
             }
         }
-        Err(Broken("A varint does not end"))
+        Err(Broken::Because("A varint does not end"))
     }
 }

@@ -88,11 +88,7 @@ impl Stage {
                 .line(self.now, format_args!("at {broker}: {}", describe(&answer)));
             match answer {
                 Answer::Reply(frame) => {
-                    let frame = if is_produce {
-                        self.tampered(broker, frame)
-                    } else {
-                        frame
-                    };
+                    let frame = self.tampered(broker, frame, is_produce);
                     self.answer(serial, frame);
                 }
                 Answer::Later { due, frame } => {
@@ -105,8 +101,10 @@ impl Stage {
         }
     }
 
-    fn tampered(&mut self, broker: i32, frame: Bytes) -> Bytes {
-        match self.network.path(broker).tamper.take() {
+    fn tampered(&mut self, broker: i32, frame: Bytes, is_produce: bool) -> Bytes {
+        let path = self.network.path(broker);
+        let of_produce = path.tamper.take_if(|_| is_produce);
+        match of_produce.or_else(|| path.tamper_any.take()) {
             Some(change) => {
                 let mut bytes = frame.to_vec();
                 change(&mut bytes);

@@ -109,6 +109,11 @@ impl Stage {
         self.network.path(broker).tamper = Some(Box::new(change));
     }
 
+    /// Changes the bytes of a broker's next answer to whatever request, the frame's length in front included.
+    pub fn tamper_any(&mut self, broker: i32, change: impl FnOnce(&mut Vec<u8>) + 'static) {
+        self.network.path(broker).tamper_any = Some(Box::new(change));
+    }
+
     /// Has a broker send bytes on all its links that nobody asked for.
     pub fn send_stray_bytes(&mut self, broker: i32, bytes: &[u8]) {
         for connection in self.network.links_to(broker) {

@@ -53,10 +53,12 @@ pub(crate) struct Path {
     /// The pieces in which the broker's bytes come, and the time between them.
     pub(crate) pieces: Option<(usize, Duration)>,
     pub(crate) cut: Option<Cut>,
+    /// What changes the next answer to a Produce request, and the next answer to any.
     pub(crate) tamper: Option<Tamper>,
+    pub(crate) tamper_any: Option<Tamper>,
 }
 
-/// Changes the next answer to a Produce request.
+/// Changes an answer.
 pub(crate) type Tamper = Box<dyn FnOnce(&mut Vec<u8>)>;
 
 impl Link {
@@ -86,13 +88,17 @@ impl Default for Path {
             pieces: None,
             cut: None,
             tamper: None,
+            tamper_any: None,
         }
     }
 }
 
 /// The next bytes of a transmit, at most `most`; they count as written.
 pub(crate) fn take_bytes(transmit: &mut Transmit, most: usize) -> Vec<u8> {
-    let bytes: Vec<u8> = transmit.slices().flatten().take(most).copied().collect();
+    let mut bytes = Vec::with_capacity(transmit.len().min(most));
+    for slice in transmit.slices() {
+        bytes.extend_from_slice(&slice[..slice.len().min(most - bytes.len())]);
+    }
     transmit.advance(bytes.len());
     bytes
 }

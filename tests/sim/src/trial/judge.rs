@@ -160,6 +160,7 @@ impl Trial {
 
     /// A record is in a log, or went in a way in which brokers may lose what they acknowledged.
     fn is_where_it_was_written(&self, n: usize, written: &RecordMetadata, finds: &Finds) -> bool {
+        let topic = self.application.ledger.borrow().entries[n].letter.topic;
         let is_it = |place: &Place| {
             let fits = written.offset.is_none_or(|offset| offset == place.offset);
             fits && written.partition == place.partition
@@ -167,9 +168,13 @@ impl Trial {
         // Under acks=all only what all replicas in sync had was acknowledged.
         let may_lose = |lost: &&Lost| lost.was_committed || self.plan.acks == Acks::Leader;
         let mut lost = finds.lost(n).iter().filter(may_lose);
-        // A broker that names old duplicates takes a batch of the topic's former self for one, by its sequence.
-        let is_mistaken =
-            self.plan.names_old_duplicates && finds.incarnations > 1 && written.offset.is_none();
+        // A broker that has lost its state, or never had that of the topic's former self, may take any sequence, and then
+        // says of an earlier one that it was written.
+        let name = &self.plan.topics[topic].name;
+        let place = format!("{name}-{}", written.partition);
+        let is_mistaken = self.plan.names_old_duplicates
+            && written.offset.is_none()
+            && (finds.incarnations > 1 || self.has_struck(FaultKind::ForgetProducers, &place));
         self.plan.acks == Acks::None
             || is_mistaken
             || finds.places(n).iter().any(is_it)

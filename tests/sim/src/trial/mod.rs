@@ -1,15 +1,16 @@
 //! A trial: one seed, one producer, one application, and everything that can go wrong.
 
 mod application;
+mod cases;
 mod finds;
 mod judge;
 mod ledger;
 mod letter;
+mod panics;
 mod plan;
 mod report;
 mod sequences;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,9 +20,10 @@ pub use report::{Broken, Report};
 
 use crate::{Chance, Fact, FaultKind, World};
 use application::{Application, GRACE};
+use cases::{Hits, Scene, Watches};
 use ledger::Fate;
 use plan::{Ending, Plan};
-use sequences::Watch;
+use sequences::Sequences;
 
 /// A run of which the seed decides everything: the settings, the cluster, what the application does, which faults
 /// strike and when. All invariants of a producer are checked, while it runs and at its end.
@@ -32,7 +34,9 @@ pub struct Trial {
     application: Application,
     /// Reads the producer's gauges; none where the last handle is to be dropped.
     probe: Option<Producer>,
-    sequences: Watch,
+    sequences: Sequences,
+    watches: Watches,
+    hits: Hits,
     report: Report,
 }
 
@@ -73,7 +77,9 @@ impl Trial {
             world,
             application,
             probe,
-            sequences: Watch::default(),
+            sequences: Sequences::default(),
+            watches: Watches::new(),
+            hits: Hits::default(),
             report: Report::default(),
         }
     }
@@ -88,23 +94,21 @@ impl Trial {
         self.world.trace().map(ToString::to_string)
     }
 
+    /// A number that depends on everything that happened so far, whether it is kept or not.
+    pub fn digest(&self) -> u64 {
+        self.world.trace_digest()
+    }
+
     /// Runs to the end.
     ///
     /// # Errors
     ///
-    /// If a rule is broken, or something panics that should not.
+    /// If a rule is broken, or something panics that should not, which is then told here only.
     pub fn run(&mut self) -> Result<Report, Box<Broken>> {
-        let result = catch_unwind(AssertUnwindSafe(|| self.run_to_the_end()));
-        let breach = match result {
+        let breach = match panics::catch(|| self.run_to_the_end()) {
             Ok(Ok(())) => return Ok(self.finish()),
             Ok(Err(breach)) => breach,
-            Err(payload) => {
-                let text = payload.downcast_ref::<String>().cloned();
-                let text = text.or(payload
-                    .downcast_ref::<&str>()
-                    .map(|text| (*text).to_owned()));
-                ("panic", text.unwrap_or_default())
-            }
+            Err(said) => ("panic", said),
         };
         let trace = self.trace().collect();
         Err(Box::new(Broken {
@@ -123,7 +127,14 @@ impl Trial {
                 .map_err(|stuck| ("I15", stuck.to_string()))?;
             self.observe()?;
         }
-        self.judge()
+        self.judge()?;
+        let scene = Scene {
+            plan: &self.plan,
+            ledger: &self.application.ledger.borrow(),
+            cluster: &self.world.cluster,
+        };
+        self.watches.end(&scene, &mut self.hits);
+        Ok(())
     }
 
     /// When everything has to be over: the faults, and after them every wait that there is.
@@ -150,6 +161,12 @@ impl Trial {
             let excuse = |topic: &str| ledger.borrow().has_unknown(plan, topic);
             self.sequences.see(&line.fact, excuse)?;
             self.report.see(&line.fact);
+            let scene = Scene {
+                plan,
+                ledger: &ledger.borrow(),
+                cluster: &self.world.cluster,
+            };
+            self.watches.see(&line, &scene, &mut self.hits);
         }
         self.check_flushes()?;
         self.check_memory()?;
@@ -194,10 +211,12 @@ impl Trial {
     fn finish(&mut self) -> Report {
         let mut report = std::mem::take(&mut self.report);
         report.simulated = self.world.now();
-        report.digest = self.world.trace_digest();
-        let ledger = self.application.ledger.borrow();
-        report.records = ledger.accepted;
+        report.digest = self.digest();
+        report.records = self.application.ledger.borrow().accepted;
         report.trials = 1;
+        report.fewest_records = report.records;
+        report.fewest_faults = report.faults.values().sum();
+        report.cases = std::mem::take(&mut self.hits).0;
         report
     }
 }

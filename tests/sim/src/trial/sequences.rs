@@ -8,11 +8,11 @@ use crate::Fact;
 
 /// For each topic, partition, producer id and epoch: the sequence that comes next.
 #[derive(Default)]
-pub(crate) struct Watch {
+pub(crate) struct Sequences {
     next: BTreeMap<(Arc<str>, i32, i64, i16), i32>,
 }
 
-impl Watch {
+impl Sequences {
     /// A batch begins where an earlier one began, or where the newest one ended. Only what ended without anybody knowing
     /// may be missing between them: `is_excused` says that there was such a record.
     pub(crate) fn see(

@@ -276,6 +276,7 @@ impl World {
         self.heal_network();
         self.bring_back();
         self.heal_cluster();
+        self.clock.set_right();
         self.frozen_until = self.now();
     }
 

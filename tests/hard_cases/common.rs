@@ -1,5 +1,4 @@
 //! What the stories of the hard cases begin with.
-#![allow(dead_code)] // each file of stories takes what it needs
 
 use ottla_core::{Cause, Disconnect, Warning};
 use ottla_sim::{Produced, Stage};

@@ -1,0 +1,85 @@
+//! How often each hard case comes up in a trial, so that a random run can say what it has tried.
+//!
+//! A watch sees every fact as it happens and counts a case when its situation has come about and been survived. What
+//! would be wrong there is the judge's business.
+
+mod closing;
+mod expiry;
+mod idempotence;
+mod links;
+mod memory;
+mod metadata;
+mod ordering;
+mod process;
+mod size;
+mod time;
+
+use std::collections::BTreeMap;
+
+use super::ledger::Ledger;
+use super::plan::Plan;
+use crate::{Line, Model};
+
+/// What a watch may look at beside the facts.
+pub(crate) struct Scene<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) ledger: &'a Ledger,
+    pub(crate) cluster: &'a Model,
+}
+
+/// Watches for the cases of one section.
+pub(crate) trait Watch {
+    /// Looks at something that has just happened.
+    fn see(&mut self, line: &Line, scene: &Scene<'_>, hits: &mut Hits);
+
+    /// Looks back when everything is over.
+    fn end(&mut self, scene: &Scene<'_>, hits: &mut Hits) {
+        let _ = (scene, hits);
+    }
+}
+
+/// How often each case came up, by its number.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Hits(pub(crate) BTreeMap<u16, u64>);
+
+/// All watches.
+pub(crate) struct Watches(Vec<Box<dyn Watch>>);
+
+impl Hits {
+    pub(crate) fn hit(&mut self, case: u16) {
+        *self.0.entry(case).or_default() += 1;
+    }
+
+    pub(crate) fn hit_if(&mut self, case: u16, condition: bool) {
+        if condition {
+            self.hit(case);
+        }
+    }
+}
+
+impl Watches {
+    pub(crate) fn new() -> Watches {
+        Watches(vec![
+            Box::<ordering::Ordering>::default(),
+            Box::<idempotence::Idempotence>::default(),
+            Box::<expiry::Expiry>::default(),
+            Box::<size::Size>::default(),
+            Box::<metadata::Metadata>::default(),
+            Box::<links::Links>::default(),
+            Box::<memory::Memory>::default(),
+            Box::<closing::Closing>::default(),
+            Box::<time::Time>::default(),
+            Box::<process::Process>::default(),
+        ])
+    }
+
+    pub(crate) fn see(&mut self, line: &Line, scene: &Scene<'_>, hits: &mut Hits) {
+        self.0
+            .iter_mut()
+            .for_each(|watch| watch.see(line, scene, hits));
+    }
+
+    pub(crate) fn end(&mut self, scene: &Scene<'_>, hits: &mut Hits) {
+        self.0.iter_mut().for_each(|watch| watch.end(scene, hits));
+    }
+}

@@ -2,6 +2,7 @@
 
 mod application;
 mod cases;
+mod finds;
 mod judge;
 mod ledger;
 mod letter;

@@ -199,6 +199,9 @@ impl Plan {
         let mut world = World::new(self.brokers, seed);
         world.cluster.set_replication(chance.within(1..4));
         world.cluster.set_names_old_duplicates(chance.percent(30));
+        world
+            .cluster
+            .set_names_unknown_producers(chance.percent(20));
         world.cluster.set_leader_hints(chance.percent(70));
         world.cluster.set_auto_create(chance.percent(30));
         if chance.percent(10) {
@@ -221,6 +224,13 @@ impl Plan {
                 .set_versions(broker, Api::Produce, Some((0, newest)));
         }
         world
+    }
+
+    /// A setting that is a number of milliseconds; zero if it was not drawn.
+    pub(crate) fn millis(&self, name: &str) -> Duration {
+        let drawn = self.settings.iter().find(|(drawn, _)| *drawn == name);
+        let millis = drawn.and_then(|(_, value)| value.parse().ok());
+        Duration::from_millis(millis.unwrap_or(0))
     }
 
     /// The producer's settings.

@@ -69,6 +69,11 @@ impl Model {
         self.topics.get(topic)?.partition(partition)?.leader
     }
 
+    /// The cluster says that there is no such topic, or there is none.
+    pub(crate) fn is_hidden(&self, topic: &str) -> bool {
+        self.topics.get(topic).is_none_or(|topic| topic.hidden)
+    }
+
     /// The epoch of the partition's leader, which counts its elections.
     pub fn leader_epoch(&self, topic: &str, partition: i32) -> i32 {
         self.partition(topic, partition).leader_epoch

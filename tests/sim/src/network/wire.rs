@@ -43,6 +43,8 @@ pub(crate) struct Wire {
     answers: Framer,
     /// The Produce requests among those that are written and not answered, as the producer sees it.
     unanswered: VecDeque<i16>,
+    /// The socket has taken a part of a request only, and that is known.
+    choked: bool,
 }
 
 /// How a connection ended for the producer.
@@ -94,6 +96,13 @@ impl Network {
         let room = machine.room().saturating_sub(wire.buffered);
         if room == 0 {
             wire.writer = Some(cx.waker().clone());
+            if wire.requests.is_within() && !std::mem::replace(&mut wire.choked, true) {
+                let broker = wire.broker;
+                self.facts.push(Fact::Choked {
+                    wire: serial,
+                    broker,
+                });
+            }
             return Poll::Pending;
         }
         let mut bytes = gather(slices, room);
@@ -111,6 +120,7 @@ impl Network {
         wire.busy_to = wire.busy_to.max(now + latency) + machine.time_for(written);
         wire.buffered += written;
         wire.unanswered.extend(wire.requests.pass(&bytes));
+        wire.choked &= wire.requests.is_within();
         wire.deaf |= machine.loses_requests;
         if !wire.deaf && written > 0 {
             let (at, bytes) = (wire.busy_to, bytes.into());
@@ -159,7 +169,9 @@ impl Network {
         }
         buffer[..piece.len()].copy_from_slice(&piece);
         for _ in wire.answers.pass(&piece) {
-            wire.unanswered.pop_front();
+            if wire.unanswered.pop_front() == Some(0) {
+                self.facts.push(Fact::Heard { wire: serial });
+            }
         }
         Poll::Ready(Ok(piece.len()))
     }
@@ -442,6 +454,7 @@ impl Wire {
             requests: Framer::default(),
             answers: Framer::default(),
             unanswered: VecDeque::new(),
+            choked: false,
         }
     }
 }

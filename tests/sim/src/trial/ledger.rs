@@ -131,8 +131,9 @@ impl Ledger {
                 format!("record {n} is refused after {:?}", self.entries[n].fate),
             );
         }
-        self.notes.push(Fact::Note {
-            what: format!("record {n} is refused: {error}"),
+        self.notes.push(Fact::Declined {
+            record: n,
+            why: error.to_string(),
         });
         entry.fate = Fate::Refused(error);
         entry.ended = Some(now);

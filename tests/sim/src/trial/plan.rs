@@ -257,6 +257,9 @@ impl Plan {
         world
             .cluster
             .set_names_old_duplicates(self.names_old_duplicates);
+        world
+            .cluster
+            .set_names_unknown_producers(chance.percent(20));
         world.cluster.set_leader_hints(chance.percent(70));
         world.cluster.set_auto_create(chance.percent(30));
         if chance.percent(10) {
@@ -297,6 +300,13 @@ impl Plan {
                 .set_versions(broker, Api::Produce, Some((0, newest)));
         }
         world
+    }
+
+    /// A setting that is a number of milliseconds; zero if it was not drawn.
+    pub(crate) fn millis(&self, name: &str) -> Duration {
+        let drawn = self.settings.iter().find(|(drawn, _)| *drawn == name);
+        let millis = drawn.and_then(|(_, value)| value.parse().ok());
+        Duration::from_millis(millis.unwrap_or(0))
     }
 
     /// The producer's settings.

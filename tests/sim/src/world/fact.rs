@@ -64,6 +64,18 @@ pub enum Fact {
         /// Its bytes.
         bytes: usize,
     },
+    /// A producer has read the whole answer to a Produce request.
+    Heard {
+        /// The connection.
+        wire: u64,
+    },
+    /// A connection has taken a part of a request, and takes no more for now.
+    Choked {
+        /// The connection.
+        wire: u64,
+        /// The broker.
+        broker: i32,
+    },
     /// The bytes of an answer were changed on their way.
     Tampered {
         /// The connection.
@@ -87,6 +99,13 @@ pub enum Fact {
     Accepted {
         /// The application's number of the record.
         record: usize,
+    },
+    /// The producer has not taken a record.
+    Declined {
+        /// The application's number of the record.
+        record: usize,
+        /// Why.
+        why: String,
     },
     /// A record has its outcome.
     Ended {
@@ -155,10 +174,13 @@ impl fmt::Display for Fact {
                 if produced.appended { ", appended" } else { "" },
             ),
             Fact::Answered { wire, bytes } => write!(f, "wire {wire}: answered, {bytes} bytes"),
+            Fact::Heard { wire } => write!(f, "wire {wire}: an answer is read"),
+            Fact::Choked { wire, .. } => write!(f, "wire {wire}: a request is written in part"),
             Fact::Tampered { wire, tamper } => write!(f, "wire {wire}: {tamper:?}"),
             Fact::Struck { kind, target } => write!(f, "** {kind}: {target}"),
             Fact::Sent { record } => write!(f, "record {record} is sent"),
             Fact::Accepted { record } => write!(f, "record {record} is accepted"),
+            Fact::Declined { record, why } => write!(f, "record {record} is refused: {why}"),
             Fact::Ended { record, told } => write!(f, "record {record}: {told}"),
             Fact::Note { what } => f.write_str(what),
         }

@@ -6,6 +6,7 @@
 mod closing;
 mod expiry;
 mod idempotence;
+mod lanes;
 mod links;
 mod memory;
 mod metadata;
@@ -60,9 +61,7 @@ impl Hits {
 impl Watches {
     pub(crate) fn new() -> Watches {
         Watches(vec![
-            Box::<ordering::Ordering>::default(),
-            Box::<idempotence::Idempotence>::default(),
-            Box::<expiry::Expiry>::default(),
+            Box::<lanes::Lanes>::default(),
             Box::<size::Size>::default(),
             Box::<metadata::Metadata>::default(),
             Box::<links::Links>::default(),

@@ -262,7 +262,7 @@ impl World {
 
     /// Every application is done.
     pub fn is_done(&self) -> bool {
-        self.executor.applications == 0
+        self.executor.has_no_application()
     }
 
     /// Every driver has come to its end.

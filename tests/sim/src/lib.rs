@@ -63,7 +63,10 @@ mod world;
 
 pub use cases::{CASES, Case, Section};
 pub use chance::Chance;
-pub use model::{Answer, Answered, Api, Fault, Hostile, LogRecord, Loss, Model, On, Produced};
+pub use model::{
+    Answer, Answered, Api, Described, DescribedTopic, Fault, Hostile, LogRecord, Loss, Model, On,
+    Produced,
+};
 pub use network::{Dialling, Lookup as Resolving, Tamper};
 pub use server::{Builder, Cluster};
 pub use stage::{Cut, Dial, Fate, Lookup, Sent, Stage};

@@ -319,6 +319,9 @@ impl World {
         for produced in fresh {
             self.add(Fact::Produced(Box::new(produced)));
         }
+        if let Some(described) = self.cluster.take_described() {
+            self.add(Fact::Described(Box::new(described)));
+        }
     }
 }
 

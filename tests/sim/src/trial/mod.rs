@@ -6,6 +6,7 @@ mod judge;
 mod ledger;
 mod letter;
 mod plan;
+mod rarities;
 mod report;
 mod sequences;
 

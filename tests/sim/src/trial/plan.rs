@@ -20,6 +20,8 @@ pub(crate) struct Plan {
     pub(crate) max_request_size: usize,
     pub(crate) brokers: u16,
     pub(crate) topics: Vec<Topic>,
+    /// The brokers know no topic ids in Metadata.
+    pub(crate) names_only: bool,
     pub(crate) records: usize,
     pub(crate) actors: usize,
     /// How long the faults strike.
@@ -153,6 +155,11 @@ impl Plan {
         while kinds.len() > mix {
             kinds.swap_remove(chance.below(kinds.len()));
         }
+        let names_only = chance.percent(5);
+        if names_only {
+            // Without ids nobody can tell a topic from the one of the same name that was there before.
+            kinds.retain(|kind| *kind != FaultKind::RecreateTopic);
+        }
         let has = |kind| kinds.contains(&kind);
         Plan {
             settings: Vec::new(),
@@ -165,9 +172,10 @@ impl Plan {
             max_request_size: 0,
             brokers: *chance.pick(&[1, 2, 3, 3, 5]),
             topics,
+            names_only,
             records: chance.within(500..800),
             actors: chance.within(1..5),
-            storm: chance.duration(Duration::from_secs(3)..Duration::from_secs(60)),
+            storm: Plan::draw_storm(chance),
             faults: chance.within(30..60),
             ending: *chance.pick(&[
                 Ending::Rest,
@@ -192,6 +200,15 @@ impl Plan {
             },
             kinds,
         }
+    }
+
+    /// Mostly about as long as time-outs, now and then as long as what a producer remembers.
+    fn draw_storm(chance: &mut Chance) -> Duration {
+        let seconds = match chance.percent(5) {
+            true => 400..900,
+            false => 3..60,
+        };
+        chance.duration(Duration::from_secs(seconds.start)..Duration::from_secs(seconds.end))
     }
 
     /// The world that was drawn, before its first fault.
@@ -219,8 +236,20 @@ impl Plan {
             world
                 .cluster
                 .set_versions(broker, Api::Produce, Some((0, newest)));
+            if self.names_only {
+                world
+                    .cluster
+                    .set_versions(broker, Api::Metadata, Some((0, 9)));
+            }
         }
+        self.draw_rarities(&mut world, chance);
         world
+    }
+
+    /// A setting that was drawn, if it is a number.
+    pub(crate) fn number(&self, setting: &str) -> Option<usize> {
+        let drawn = self.settings.iter().find(|(name, _)| *name == setting)?;
+        drawn.1.parse().ok()
     }
 
     /// The producer's settings.

@@ -70,7 +70,7 @@ pub use model::{
 pub use network::{Dialling, Lookup as Resolving, Tamper};
 pub use server::{Builder, Cluster};
 pub use stage::{Cut, Dial, Fate, Lookup, Sent, Stage};
-pub use trial::{Broken, Report, Trial};
+pub use trial::{Broken, ELSEWHERE, Report, Trial};
 pub use world::{Clock, Fact, FaultKind, Layer, Line, Spawner, Stuck, Told, World};
 
 /// The guide's page about this crate: its examples have to run.

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use ottla::{Producer, Setup};
 
+pub use cases::ELSEWHERE;
 pub use report::{Broken, Report};
 
 use crate::{Chance, Fact, FaultKind, World};

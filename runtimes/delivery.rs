@@ -200,8 +200,11 @@ impl Batch {
         let later = self.first.set(part.clone()).err();
         let mut rest = self.rest();
         rest.parts.extend(later);
-        let woken = rest.stand_up(&part.records);
+        let mut woken = rest.stand_up(&part.records);
         drop(rest);
+        if planted!(WakesOne) {
+            woken.truncate(1);
+        }
         for (at, waker) in woken.iter().enumerate() {
             // Who waits for many records of a batch, as a join does with one waker, is woken once.
             if !woken[..at].last().is_some_and(|last| last.will_wake(waker)) {
@@ -215,7 +218,10 @@ impl Batch {
         } in calls
         {
             let result = self.result(&part, index, timestamp);
-            quietly(|| call(result));
+            match planted!(PanicSpreads) {
+                true => call(result),
+                false => quietly(|| call(result)),
+            }
         }
     }
 
@@ -243,7 +249,10 @@ impl Batch {
             } => Ok(RecordMetadata {
                 topic: Arc::clone(&self.topic),
                 partition: self.partition,
-                offset: offset.map(|first| first + i64::from(index - part.records.start)),
+                offset: offset.map(|first| match planted!(OffsetOfWhole) {
+                    true => first + i64::from(index),
+                    false => first + i64::from(index - part.records.start),
+                }),
                 timestamp: append_time.unwrap_or(timestamp),
             }),
             Outcome::NotWritten(error) => Err(Undelivered::NotWritten(error.clone())),

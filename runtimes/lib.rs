@@ -41,6 +41,20 @@
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+/// Whether this defect is to be had here: never, but in a build with `--cfg planted` that was told so.
+#[cfg(planted)]
+macro_rules! planted {
+    ($defect:ident) => {
+        ottla_core::planted::is_chosen(ottla_core::planted::Defect::$defect)
+    };
+}
+#[cfg(not(planted))]
+macro_rules! planted {
+    ($defect:ident) => {
+        false
+    };
+}
+
 #[cfg(feature = "blocking")]
 pub mod blocking;
 mod clock;

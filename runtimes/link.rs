@@ -113,6 +113,10 @@ impl<S: Stream> Link<S> {
             match written {
                 Poll::Pending => return Ok(()),
                 Poll::Ready(Ok(0)) => return Err(Disconnect::Closed),
+                Poll::Ready(Ok(written)) if planted!(RepeatsShortWrite) => {
+                    let rest = request.len() > written;
+                    request.advance(written - usize::from(rest && written > 1));
+                }
                 Poll::Ready(Ok(written)) => request.advance(written),
                 Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => (),
                 Poll::Ready(Err(error)) => return Err(disconnect(&error)),

@@ -196,7 +196,7 @@ impl State {
 
     pub(crate) fn cancel(&mut self, waiter: Waiter) -> Option<Waiting> {
         let cancelled = self.take_waiting(waiter)?;
-        if self.end.is_none() {
+        if self.end.is_none() && !planted!(CancelLeaks) {
             self.core.cancel_wait(waiter);
         }
         Some(cancelled)
@@ -303,7 +303,7 @@ impl Left {
     /// Tells them: not under the lock.
     pub(crate) fn tell(self, end: End) {
         for OpenBatch { batch, callbacks } in self.batches {
-            if let Some(batch) = batch {
+            if let Some(batch) = batch.filter(|_| !planted!(EndsInSilence)) {
                 let lost = Outcome::MaybeWritten(DeliveryError::Fatal(Fatal::DriverGone));
                 batch.complete(0..u32::MAX, lost, callbacks);
             }

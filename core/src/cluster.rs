@@ -150,6 +150,9 @@ impl Cluster {
         if self.asking || self.topics.is_empty() {
             return None;
         }
+        if planted!(StaysStale) && !self.urgent {
+            return None;
+        }
         let due = if self.urgent {
             Instant::ORIGIN
         } else {
@@ -183,7 +186,9 @@ impl Cluster {
 
     /// Waits until `not_before` with the next refresh, if it is an urgent one.
     pub(crate) fn back_off(&mut self, not_before: Instant) {
-        self.not_before = not_before;
+        if !planted!(AsksWithoutPause) {
+            self.not_before = not_before;
+        }
     }
 
     /// Takes an answer to a request about `asked`.
@@ -241,7 +246,7 @@ impl Cluster {
         else {
             return false;
         };
-        let news = known && epoch > leader.epoch;
+        let news = known && (epoch > leader.epoch || planted!(AnyHint));
         if news {
             *leader = Leader {
                 broker: Some(broker),
@@ -302,7 +307,13 @@ impl Cluster {
                 return;
             }
             // What was known stays (H070); the caller asks again.
-            _ => return self.want(topic),
+            _ => {
+                if planted!(ForgetsOnError) {
+                    state.leaders.iter_mut().for_each(|l| l.broker = None);
+                    changes.push(Change::Topic(topic));
+                }
+                return self.want(topic);
+            }
         }
         state.refused = None;
         let recreated = is_another(state.last_id, answer.topic_id);
@@ -348,7 +359,7 @@ fn newer(
     brokers: &BTreeMap<i32, (Box<str>, u16)>,
 ) -> Leader {
     let epoch = answer.leader_epoch;
-    if epoch >= 0 && epoch < known.epoch {
+    if epoch >= 0 && epoch < known.epoch && !planted!(AnyEpoch) {
         return known;
     }
     let broker = Some(answer.leader_id).filter(|id| brokers.contains_key(id));
@@ -357,7 +368,7 @@ fn newer(
 
 /// The ids are of two topics: only a real id differs from a real id.
 fn is_another(known: [u8; 16], named: [u8; 16]) -> bool {
-    known != named && known != [0; 16] && named != [0; 16]
+    known != named && known != [0; 16] && named != [0; 16] && !planted!(SameForEver)
 }
 
 /// Kafka's rule for topic names.

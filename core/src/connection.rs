@@ -194,7 +194,8 @@ impl Connection {
 
     /// A request may be handed to the driver now: the last one is written, and the broker does not throttle (KIP-219).
     pub(crate) fn is_free(&self, now: Instant) -> bool {
-        self.is_ready() && !self.writing && now >= self.throttled_until
+        let may_send = now >= self.throttled_until || planted!(SendsThrottled);
+        self.is_ready() && !self.writing && may_send
     }
 
     pub(crate) fn is_throttled(&self, now: Instant) -> bool {
@@ -256,13 +257,24 @@ impl Connection {
             .oldest()
             .filter(|r| r.is_answered)
             .map(|r| r.correlation_id);
-        if expected == Some(correlation_id) {
+        if expected == Some(correlation_id) || planted!(AnyCorrelation) && expected.is_some() {
             return Ok(());
         }
         Err(ProtocolError::Correlation {
             got: correlation_id,
             expected,
         })
+    }
+
+    /// Takes a request that is half written for written once its time is over.
+    #[cfg(planted)]
+    pub(crate) fn stops_writing(&mut self, now: Instant) -> bool {
+        let stops = self.writing && self.is_ready() && self.timed_out(now).is_some();
+        if stops {
+            self.writing = false;
+            self.in_flight.iter_mut().for_each(|r| r.sent = now);
+        }
+        stops
     }
 
     /// Takes the oldest request, whose answer came.
@@ -308,6 +320,9 @@ impl Connection {
         let longer = until.since(self.throttled_until.max(now));
         self.throttled_until = self.throttled_until.max(until);
         for request in &mut self.in_flight {
+            if planted!(ThrottleTimesOut) {
+                break;
+            }
             request.sent = request.sent + longer;
         }
     }
@@ -338,7 +353,9 @@ impl Connection {
         let request = self.oldest().map(|r| r.sent + self.request_timeout);
         match self.stage {
             Stage::Closing => None,
+            Stage::Ready if planted!(NoRequestTimeout) => None,
             Stage::Ready => request,
+            _ if planted!(NoSetupTimeout) => None,
             _ => Some(self.opened + self.setup_timeout),
         }
     }

@@ -56,6 +56,10 @@ impl Frames {
 
     /// Gathers up to `len` bytes; whether they are there. Memory grows with what came, not with what was announced.
     fn gather(&mut self, input: &mut &[u8], len: usize) -> bool {
+        if planted!(LosesCutLength) && len == 4 && input.len() < 4 && self.partial.is_empty() {
+            *input = &[];
+            return false;
+        }
         let missing = len.saturating_sub(self.partial.len()).min(input.len());
         let (now, later) = input.split_at(missing);
         self.partial.extend_from_slice(now);
@@ -66,7 +70,7 @@ impl Frames {
     fn length(&self, head: [u8; 4]) -> Result<usize, ProtocolError> {
         let len = i32::from_be_bytes(head);
         match usize::try_from(len) {
-            Ok(bytes) if bytes <= self.limit => Ok(bytes),
+            Ok(bytes) if bytes <= self.limit || planted!(AnyLength) => Ok(bytes),
             _ => {
                 let hint = match head {
                     [b'H', b'T', b'T', b'P'] => Some("HTTP"),

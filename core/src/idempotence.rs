@@ -161,8 +161,8 @@ impl Sequences {
             .unresolved
             .iter()
             .all(|u| u.attempts == 1 && !u.given_up);
-        let pipelines = (self.identity == identity || planted!(FreshOverStale))
-            && (!self.faulted || planted!(FreshOverStale))
+        let continues = self.identity == identity && !self.faulted;
+        let pipelines = (continues || planted!(FreshOverStale))
             && clean
             && (self.unresolved.len() < most || planted!(NoLimit))
             && (self.proven == Some(leadership) || planted!(PipelinesToFreshLeader));
@@ -396,6 +396,14 @@ impl Sequences {
         Stranded { batches, fault }
     }
 
+    /// Begins to count anew under the same epoch.
+    #[cfg(planted)]
+    pub(crate) fn restart(&mut self) {
+        if self.unresolved.is_empty() {
+            self.next = 0;
+        }
+    }
+
     /// The batch is the lowest that is not resolved: a failure of it is the partition's, not a consequence.
     pub(crate) fn is_head(&self, batch: u32) -> bool {
         self.unresolved.first().is_some_and(|u| u.batch == batch)
@@ -553,8 +561,8 @@ impl Unresolved {
 
 /// The sequence after `count` records from `base`: 2^31 − 1 is followed by 0.
 fn sequence_after(base: i32, count: u32) -> i32 {
-    if planted!(WrapsNegative) {
-        return base.wrapping_add(count as i32);
+    if planted!(WrapsNegative) && base.saturating_add_unsigned(count) > 255 {
+        return i32::MIN;
     }
     ((i64::from(base) + i64::from(count)) & i64::from(i32::MAX)) as i32
 }

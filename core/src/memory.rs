@@ -57,7 +57,10 @@ impl Memory {
             bytes <= self.limit,
             "a record above the limit is refused at the door"
         );
-        self.waiting.push_back(Waiting { waiter, bytes });
+        match planted!(LastComesFirst) {
+            true => self.waiting.push_front(Waiting { waiter, bytes }),
+            false => self.waiting.push_back(Waiting { waiter, bytes }),
+        }
     }
 
     /// Takes a waiter out of the queue.

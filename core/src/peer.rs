@@ -179,6 +179,9 @@ impl Peer {
             matches!(self.state, State::Resolving { lookup: awaited, .. } if awaited == lookup);
         if awaited {
             self.addresses = found.iter().rev().take(MAX_ADDRESSES).copied().collect();
+            if planted!(OneAddress) {
+                self.addresses = found.first().copied().into_iter().collect();
+            }
             self.state = State::Down;
         }
         awaited
@@ -242,6 +245,7 @@ impl Peer {
     pub(crate) fn next_timeout(&self, wanted: bool) -> Option<Instant> {
         match &self.state {
             State::Up(link) => link.next_timeout(),
+            State::Resolving { .. } if planted!(LookupHangs) => None,
             State::Resolving { until, .. } => Some(*until),
             State::Waiting(until) => wanted.then_some(*until),
             State::Down => None,
@@ -250,7 +254,8 @@ impl Peer {
 
     /// The look-up took too long.
     pub(crate) fn is_lookup_late(&self, now: Instant) -> bool {
-        matches!(self.state, State::Resolving { until, .. } if until <= now)
+        let is_late = matches!(self.state, State::Resolving { until, .. } if until <= now);
+        is_late && !planted!(LookupHangs)
     }
 }
 

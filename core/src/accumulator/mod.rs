@@ -234,7 +234,7 @@ impl Accumulator {
         let place = queue
             .sealed
             .iter()
-            .position(|&s| self.batches[s as usize].place() > at);
+            .position(|&s| self.batches[s as usize].place() > at && !planted!(RequeuesLast));
         queue
             .sealed
             .insert(place.unwrap_or(queue.sealed.len()), slot);
@@ -243,6 +243,9 @@ impl Accumulator {
 
     /// Makes a partition's open batch ready; whether it was not before.
     pub(crate) fn make_ready(&mut self, partition: u32) -> bool {
+        if planted!(FlushEndsLinger) {
+            self.linger = Duration::ZERO;
+        }
         let was_ready = self.is_ready(partition);
         let queue = &mut self.queues[partition as usize];
         queue.open_is_ready |= queue.open.is_some();

@@ -59,7 +59,8 @@ impl Accumulator {
     pub(crate) fn split(&mut self, slot: u32, most: usize) -> Option<Pieces> {
         let chunk_size = self.pool.chunk_size();
         let whole = &mut self.batches[slot as usize];
-        debug_assert!(whole.state == State::Taken && !whole.uncertain);
+        debug_assert!(whole.state == State::Taken);
+        debug_assert!(!whole.uncertain || planted!(SplitsUncertain));
         let mut bodies = whole.body.split(most)?.into_iter();
         let held = whole.body.held(chunk_size);
         whole.body.release(&mut self.pool);
@@ -77,7 +78,11 @@ impl Accumulator {
         self.batches[origin.root as usize].untold += slots.len() as u32 - 1;
         Some(Pieces {
             slots,
-            freed: held - holding,
+            freed: if planted!(SplitLeaks) {
+                0
+            } else {
+                held - holding
+            },
         })
     }
 
@@ -91,7 +96,10 @@ impl Accumulator {
             partition: whole.partition,
             order: whole.order,
             origin,
-            deadline: whole.deadline,
+            deadline: match planted!(PiecesLiveLonger) {
+                true => whole.deadline + self.delivery_timeout,
+                false => whole.deadline,
+            },
             attempts: whole.attempts,
             last: whole.last.clone(),
             ..Batch::vacant()
@@ -106,7 +114,10 @@ impl Accumulator {
     pub(crate) fn tell(&mut self, slot: u32, whole: bool) -> Told {
         let batch = &mut self.batches[slot as usize];
         batch.told |= whole;
-        let Origin { root, first } = batch.origin;
+        let Origin { root, mut first } = batch.origin;
+        if planted!(PiecesCountAnew) {
+            first = 0;
+        }
         let origin = &mut self.batches[root as usize];
         origin.untold -= u32::from(whole);
         Told {

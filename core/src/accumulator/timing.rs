@@ -27,7 +27,7 @@ impl Accumulator {
     pub(crate) fn expired(&mut self, now: Instant) -> Option<u32> {
         while let Some(&(deadline, id)) = self.expiring.front() {
             let live = self.is_live(id);
-            if deadline > now && live {
+            if (deadline > now || (deadline == now && planted!(ExpiresLate))) && live {
                 return None;
             }
             self.expiring.pop_front();

@@ -116,7 +116,9 @@ impl ProducerCore {
         };
         self.waiters.remove(waiter);
         self.waiters.admitted -= 1;
-        self.memory.give(reserved);
+        if !planted!(RefusalLeaks) || self.check_running().is_ok() {
+            self.memory.give(reserved);
+        }
         let ticket = self.check_running().and_then(|()| {
             let partition = self.choose(now, record)?;
             self.check_size(record)?;
@@ -130,7 +132,9 @@ impl ProducerCore {
     pub fn cancel_wait(&mut self, waiter: Waiter) {
         match self.waiters.get(waiter) {
             Some(State::Admitted(reserved)) => {
-                self.memory.give(reserved);
+                if !planted!(GrantLeaks) {
+                    self.memory.give(reserved);
+                }
                 self.waiters.admitted -= 1;
             }
             Some(State::Memory) => self.memory.leave(waiter.slot() as u32),

@@ -50,6 +50,9 @@ impl ProducerCore {
             }
         }
         for item in rest.into_iter().flatten() {
+            if planted!(LeftOutWaits) {
+                continue;
+            }
             self.attempt_ended(now, item, Ended::without_answer(Cause::Busy, true));
         }
     }
@@ -103,7 +106,9 @@ impl ProducerCore {
         }
         let ended = Ended {
             attempt,
-            offset: (code.is_none() && answer.base_offset >= 0).then_some(answer.base_offset),
+            offset: (code.is_none() && answer.base_offset >= 0)
+                .then_some(answer.base_offset + i64::from(planted!(OffsetIsNext)))
+                .or((planted!(InventsOffset) && written).then_some(0)),
             append_time: (written && answer.log_append_time_ms >= 0)
                 .then_some(answer.log_append_time_ms),
             cause: (!written).then_some(Cause::Broker { code, message }),
@@ -175,7 +180,13 @@ impl ProducerCore {
                 self.complete(item.batch, outcome);
             }
             Fate::NotWritten => self.complete(item.batch, self.failed(item.batch, ended.error())),
+            Fate::MaybeWritten if planted!(ForgetsDoubt) => {
+                self.complete(item.batch, Outcome::NotWritten(ended.error()));
+            }
             Fate::MaybeWritten => self.complete(item.batch, Outcome::MaybeWritten(ended.error())),
+            Fate::GivenUp if planted!(EndsTwice) && ended.attempt == Attempt::Written => {
+                self.complete(item.batch, Outcome::MaybeWritten(ended.error()));
+            }
             Fate::GivenUp => self.release(item.batch),
             Fate::Retry | Fate::Requeue if ended.splits => self.split(now, item, fate),
             Fate::Retry | Fate::Requeue => {
@@ -262,6 +273,9 @@ impl ProducerCore {
     }
 
     pub(super) fn back_off(&mut self, now: Instant, item: ProduceItem) {
+        if planted!(RetriesAtOnce) {
+            return;
+        }
         let attempts = self.accumulator.batch(item.batch).attempts;
         let wait = backoff(&self.config, &mut self.rng, attempts.saturating_sub(1));
         let at = now + wait;
@@ -306,6 +320,7 @@ impl ProducerCore {
         let resolution = self.partitions[partition as usize].sequences.give_up(batch);
         let outcome = match resolution.fate {
             Fate::NotWritten => self.failed(batch, error),
+            _ if planted!(ExpiredIsNotWritten) => Outcome::NotWritten(error),
             _ => Outcome::MaybeWritten(error),
         };
         self.complete(batch, outcome);
@@ -355,6 +370,20 @@ impl ProducerCore {
                     self.cluster.want(item.topic);
                     let ended = match untouched {
                         true => Ended::untouched(),
+                        false if planted!(LossIsRefusal) => Ended {
+                            attempt: Attempt::Refused { retry: true },
+                            ..Ended::without_answer(cause.clone(), true)
+                        },
+                        false
+                            if planted!(UnreadableIsTooLarge)
+                                && matches!(why, Disconnect::Protocol(_)) =>
+                        {
+                            Ended {
+                                attempt: Attempt::Refused { retry: true },
+                                splits: self.may_split(now, item.batch),
+                                ..Ended::without_answer(cause.clone(), true)
+                            }
+                        }
                         // With acks=0 nobody will ever say more.
                         false => {
                             Ended::without_answer(cause.clone(), acks_answered(self.config.acks()))

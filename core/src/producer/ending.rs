@@ -34,7 +34,7 @@ impl ProducerCore {
             id,
             before,
             scope,
-            left: covered.len(),
+            left: covered.len() - usize::from(planted!(FlushMissesOne) && covered.len() > 1),
         });
         self.end_flushes();
         id
@@ -60,6 +60,11 @@ impl ProducerCore {
     /// the time shorter.
     pub fn close(&mut self, now: Instant, grace: Duration) {
         self.tick(now);
+        let grace = if planted!(CloseHasNoGrace) {
+            Duration::ZERO
+        } else {
+            grace
+        };
         let until = self.clock + grace;
         match &mut self.ending {
             Ending::Running => {
@@ -139,6 +144,9 @@ impl ProducerCore {
     pub(super) fn await_pieces(&mut self, order: u64, partition: u32, pieces: usize) {
         let at = &self.partitions[partition as usize];
         for flush in &mut self.flushes {
+            if planted!(FlushMissesPieces) {
+                continue;
+            }
             if order < flush.before && flush.scope.covers(at.topic, at.index) {
                 flush.left += pieces - 1;
             }
@@ -192,7 +200,7 @@ impl Purge {
     fn covers(self, on_the_way: bool) -> bool {
         match self {
             Self::All => true,
-            Self::Queued => !on_the_way,
+            Self::Queued => !on_the_way || planted!(PurgeTakesAll),
             Self::InFlight => on_the_way,
         }
     }

@@ -168,7 +168,8 @@ impl ProducerCore {
             return;
         };
         let why = link.why.take().unwrap_or(why);
-        let untouched = link.is_writing() && unsent.as_ref().is_some_and(Transmit::is_untouched);
+        let is_untouched = |t: &Transmit| t.is_untouched() || planted!(HalfIsNothing);
+        let untouched = link.is_writing() && unsent.as_ref().is_some_and(is_untouched);
         drop(unsent);
         let Some(mut link) = self.peers[peer as usize].disconnected(&why) else {
             return;
@@ -380,7 +381,7 @@ impl ProducerCore {
         let most = self.config.max_in_flight_requests_per_connection() as usize;
         self.peers[peer as usize]
             .link()
-            .is_some_and(|link| link.produces() < most)
+            .is_some_and(|link| link.produces() < most || planted!(TooManyRequests))
     }
 
     fn handle_frame(&mut self, peer: u32, frame: &[u8]) -> Result<(), ProtocolError> {
@@ -514,7 +515,10 @@ impl ProducerCore {
             self.config.reconnect_backoff_max(),
         );
         let state = &mut self.peers[peer as usize];
-        let wait = crate::backoff::exponential(base, max, state.failures, &mut self.rng);
+        let mut wait = crate::backoff::exponential(base, max, state.failures, &mut self.rng);
+        if planted!(RedialsAtOnce) {
+            wait = core::time::Duration::ZERO;
+        }
         state.failures = state.failures.saturating_add(1);
         state.wait(self.clock + wait);
         let cause = state.last.clone().unwrap_or(Cause::Busy);

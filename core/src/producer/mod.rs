@@ -7,6 +7,8 @@ mod attempt;
 mod delivery;
 mod ending;
 mod links;
+#[cfg(planted)]
+mod misreading;
 mod refresh;
 mod refusal;
 mod sending;
@@ -421,7 +423,7 @@ impl ProducerCore {
     /// no answer to it can come any more.
     fn release(&mut self, slot: u32) {
         let batch = self.accumulator.batch(slot);
-        if !batch.told || batch.on_the_wire {
+        if !batch.told || (batch.on_the_wire && !planted!(FreesUnderWay)) {
             return;
         }
         let awaits_answer = self.partitions[batch.partition as usize]
@@ -455,7 +457,10 @@ impl ProducerCore {
     }
 
     fn tick(&mut self, now: Instant) {
-        self.clock = self.clock.max(now);
+        self.clock = match planted!(ClockRunsBack) {
+            true => now,
+            false => self.clock.max(now),
+        };
     }
 }
 

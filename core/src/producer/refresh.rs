@@ -125,6 +125,8 @@ impl ProducerCore {
                 partition.leader_epoch = -1;
             }
         }
+        #[cfg(planted)]
+        self.misread(response);
         let changes = self.cluster.apply(now, asked, response);
         debug!(
             topics = asked.len(),

@@ -133,7 +133,8 @@ impl ProducerCore {
             };
             let topic = self.partitions[slot as usize].topic;
             size += len + PARTITION_OVERHEAD + self.cluster.state(topic).name.len();
-            if !items.is_empty() && size > self.config.max_request_size() {
+            let most = self.config.max_request_size();
+            if !items.is_empty() && size > most && !planted!(RequestsOverflow) {
                 break;
             }
             self.leave_ring(peer);
@@ -220,12 +221,15 @@ impl ProducerCore {
                 group.len(),
             );
             for item in group {
-                let body = &self.accumulator.batch(item.batch).body;
+                let batch = self.accumulator.batch(item.batch);
+                let body = &batch.body;
                 let stamp = self.partitions[item.partition as usize]
                     .sequences
                     .stamp_of(item.batch);
                 request.partition(transmit.heads(), item.index, body.wire_len());
-                transmit.push_batch(&body.head(stamp), body.records());
+                let mut head = body.head(stamp);
+                head[42] ^= u8::from(planted!(RetryDiffers) && batch.attempts > 1); // its latest timestamp
+                transmit.push_batch(&head, body.records());
                 request.partition_end(transmit.heads());
             }
             request.topic_end(transmit.heads());

@@ -27,7 +27,8 @@ impl ProducerCore {
     /// (H051). Nor if its time is over (H041).
     pub(super) fn may_split(&self, now: Instant, batch: u32) -> bool {
         let batch = self.accumulator.batch(batch);
-        batch.body.count() > 1 && !batch.uncertain && batch.deadline > now
+        let is_sure = !batch.uncertain || planted!(SplitsUncertain);
+        batch.body.count() > 1 && is_sure && batch.deadline > now
     }
 
     /// Cuts a batch that was refused for its size into pieces, which take its place: in its sequence, in the order of

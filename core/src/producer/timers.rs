@@ -91,6 +91,8 @@ impl ProducerCore {
         let (linger, delivery) = self.accumulator.next_timeouts();
         let waiter = self.next_waiter_deadline();
         let backoff = self.backoffs.first().map(|b| b.0);
+        let delivery = delivery.filter(|_| !planted!(NoExpiryTimer));
+        let backoff = backoff.filter(|_| !planted!(NoBackoffTimer));
         let candidates = [
             (linger, TimeoutReason::Linger),
             (delivery, TimeoutReason::Delivery),
@@ -135,7 +137,8 @@ impl ProducerCore {
         let throttle = peer
             .link()
             .filter(|_| has_output)
-            .and_then(|l| l.throttled_until(now));
+            .and_then(|l| l.throttled_until(now))
+            .filter(|_| !planted!(NoThrottleTimer));
         let idle = peer
             .link()
             .and_then(Connection::idle_since)
@@ -153,6 +156,10 @@ impl ProducerCore {
 
     fn check_peer(&mut self, now: Instant, slot: u32) {
         let peer = &mut self.peers[slot as usize];
+        #[cfg(planted)]
+        if planted!(WritesIntoMiddle) && peer.link_mut().is_some_and(|l| l.stops_writing(now)) {
+            return self.mark_link(slot);
+        }
         if let Some(why) = peer.link().and_then(|link| link.timed_out(now)) {
             return self.close_link(slot, why);
         }

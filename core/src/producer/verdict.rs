@@ -36,6 +36,12 @@ fn attempt(code: ErrorCode, acks: Acks) -> Attempt {
         ErrorCode::NOT_LEADER_OR_FOLLOWER if planted!(NotLeaderIsRefused) => {
             Attempt::Refused { retry: true }
         }
+        ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND if planted!(AfterAppendIsRefused) => {
+            Attempt::Refused { retry: true }
+        }
+        ErrorCode::UNKNOWN_SERVER_ERROR if planted!(ServerErrorIsRefused) => {
+            Attempt::Refused { retry: false }
+        }
         ErrorCode::NONE | ErrorCode::DUPLICATE_SEQUENCE_NUMBER => Attempt::Written,
 
         // The append may have come before the error: under acks=all the leader waits for followers after it (H165).

@@ -6,7 +6,7 @@ use super::{
     super::Attempt,
     log::{Entry, Ruling},
     step::{How, Step},
-    world::{Lane, UNWATCHED, World},
+    world::{Batch, Lane, UNWATCHED, World},
 };
 use crate::{batch::Stamp, config::Acks, producer::judge, wire::ErrorCode};
 
@@ -108,7 +108,12 @@ impl World {
                     self.forget(lane.into());
                 }
             }
-            Step::Forget(lane) => self.forget(lane.into()),
+            Step::Forget(lane) => {
+                let of_lane = |b: &&mut Batch| b.lane == usize::from(lane);
+                let batches = self.batches.iter_mut().filter(of_lane);
+                batches.for_each(|b| b.may_fail = true);
+                self.forget(lane.into());
+            }
             Step::Retain(lane) => {
                 let at = &mut self.lanes[usize::from(lane)];
                 for entry in at.log.entries.iter().filter(|e| e.batch != UNWATCHED) {

@@ -205,6 +205,11 @@ impl World {
     }
 
     fn conclude(&mut self, batch: u8, outcome: Outcome) -> Result<(), Broken> {
+        if outcome == Outcome::NotWritten && !self.batches[usize::from(batch)].may_fail {
+            return Err(format!(
+                "H007: B{batch} fails, and nothing stood in its way"
+            ));
+        }
         match self.batches[usize::from(batch)].outcome.replace(outcome) {
             None => Ok(()),
             Some(before) => Err(format!("I5: B{batch} is {before:?}, and then {outcome:?}")),

@@ -176,7 +176,10 @@ impl World {
                 leader,
                 untouched,
             } => self.cut(lane.into(), leader, untouched),
-            Step::Expire(batch) => self.give_up(batch),
+            Step::Expire(batch) => {
+                self.batches[usize::from(batch)].may_fail = true;
+                self.give_up(batch)
+            }
             _ => {
                 self.change_log(step);
                 Ok(())
@@ -201,8 +204,9 @@ impl World {
             offset: taken.map_or(-1, |offset| offset as i64),
             log_start: at.log.start as i64,
         });
-        self.batches[usize::from(request.entry.batch)].may_arrive |=
-            matches!(how, How::AppendsAndSays(_));
+        let batch = &mut self.batches[usize::from(request.entry.batch)];
+        batch.may_arrive |= matches!(how, How::AppendsAndSays(_));
+        batch.may_fail |= matches!(how, How::Refuses(code) if !is_retriable(code));
     }
 
     fn cut(&mut self, lane: usize, leader: i32, untouched: bool) -> Result<(), Broken> {

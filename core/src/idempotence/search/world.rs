@@ -79,6 +79,8 @@ pub(super) struct Batch {
     pub(super) uncertain: bool,
     /// In truth: some attempt of it may have been, or may still be, appended.
     pub(super) may_arrive: bool,
+    /// A broker refused it for good, it was given up, or its leader forgot the producer: it may end as not written.
+    pub(super) may_fail: bool,
     /// An unclean election took it after it was acknowledged.
     pub(super) was_cut: bool,
     /// The leader forgot the producer while the batch was in the log, might still come late, or had lost its stamp to a

@@ -69,6 +69,14 @@ impl Clock {
         wall.jumped = wall.jumped.saturating_add(millis);
     }
 
+    /// Sets the wall clock right.
+    pub(crate) fn set_right(&self) {
+        self.wall
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .jumped = 0;
+    }
+
     /// What the host's monotonic clock showed when the world began.
     pub(crate) fn origin(&self) -> Instant {
         self.origin

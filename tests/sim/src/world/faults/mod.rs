@@ -227,6 +227,7 @@ impl World {
         self.cluster.clear_faults();
         self.heal_network();
         self.heal_cluster();
+        self.clock.set_right();
         self.frozen_until = self.now();
     }
 

@@ -8,6 +8,9 @@ use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
 
 use super::envelope::Caller;
 
+/// Nobody makes topics with more partitions than that here.
+const MOST_PARTITIONS: usize = 1_000;
+
 /// An answer to Metadata.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -68,7 +71,13 @@ impl Described {
             *id >= 0 && !host.is_empty() && (1..=65_535).contains(port)
         };
         let names: BTreeSet<&str> = self.topics.iter().map(|topic| &*topic.name).collect();
+        let places: BTreeSet<(&str, i32)> = self
+            .brokers
+            .iter()
+            .map(|(_, host, port)| (&**host, *port))
+            .collect();
         ids.len() != self.brokers.len()
+            || places.len() != self.brokers.len()
             || ids.is_empty()
             || !self.brokers.iter().all(is_somewhere)
             || names.len() != self.topics.len()
@@ -96,7 +105,8 @@ impl DescribedTopic {
     fn makes_no_sense(&self, brokers: &BTreeSet<i32>) -> bool {
         let numbers: BTreeSet<i32> = self.partitions.iter().map(|p| p.0).collect();
         let count = self.partitions.len();
-        numbers.len() != count
+        count > MOST_PARTITIONS
+            || numbers.len() != count
             || numbers.first().is_some_and(|&first| first != 0)
             || numbers
                 .last()

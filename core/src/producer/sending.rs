@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::{ProducerCore, acks_answered};
 use crate::{
     connection::{ProduceItem, Request},
-    error::DeliveryError,
+    error::{DeliveryError, Disconnect, ProtocolError},
     idempotence::Next,
     time::Instant,
     transmit::Transmit,
@@ -105,7 +105,10 @@ impl ProducerCore {
         }
         let link = self.peers[peer as usize].link()?;
         let Some(version) = link.versions.produce else {
+            // The next link may be to another version of the broker, or to one that tells the truth.
             self.refuse_batches(peer);
+            let error = ProtocolError::UnsupportedVersion { api: "Produce" };
+            self.close_link(peer, Disconnect::Protocol(error));
             return None;
         };
         let items = self.gather(peer);

@@ -60,3 +60,5 @@ pub const UNSUPPORTED_COMPRESSION_TYPE: i16 = 76;
 pub const INVALID_RECORD: i16 = 87;
 /// No topic has this id.
 pub const UNKNOWN_TOPIC_ID: i16 = 100;
+/// The client is to begin anew from its seeds.
+pub const REBOOTSTRAP_REQUIRED: i16 = 129;

@@ -63,11 +63,14 @@ mod world;
 
 pub use cases::{CASES, Case, Section};
 pub use chance::Chance;
-pub use model::{Answer, Answered, Api, Fault, Hostile, LogRecord, Loss, Model, On, Produced};
+pub use model::{
+    Answer, Answered, Api, Described, DescribedTopic, Fault, Hostile, LogRecord, Loss, Model, On,
+    Produced,
+};
 pub use network::{Dialling, Lookup as Resolving, Tamper};
 pub use server::{Builder, Cluster};
 pub use stage::{Cut, Dial, Fate, Lookup, Sent, Stage};
-pub use trial::{Broken, Report, Trial};
+pub use trial::{Broken, ELSEWHERE, Report, Trial};
 pub use world::{Clock, Fact, FaultKind, Layer, Line, Spawner, Stuck, Told, World};
 
 /// The guide's page about this crate: its examples have to run.

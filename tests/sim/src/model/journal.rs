@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::described::Described;
 use super::versions::Api;
 
 /// Entries kept; the oldest go first.
@@ -64,6 +65,8 @@ pub struct Produced {
 pub(crate) struct Journal {
     pub(crate) requests: BTreeMap<Api, u64>,
     pub(crate) produced: VecDeque<Produced>,
+    /// The last answer to Metadata, until somebody takes it.
+    pub(crate) described: Option<Described>,
     /// Entries ever made.
     pub(crate) noted: u64,
     pub(crate) violations: Vec<String>,

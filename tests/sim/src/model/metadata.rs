@@ -6,6 +6,7 @@ use kafka_protocol::messages::{MetadataRequest, MetadataResponse};
 use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
+use super::described::Described;
 use super::envelope::{Caller, Reply};
 use super::faults::On;
 use super::hostile::Hostile;
@@ -73,6 +74,7 @@ impl Model {
         for hostile in hostile {
             hostile.spoil_metadata(&mut response);
         }
+        self.journal.described = Some(Described::new(caller, &response));
         caller.reply(&response)
     }
 

@@ -4,6 +4,7 @@ mod append;
 mod batch;
 mod brokers;
 mod control;
+mod described;
 mod dispatch;
 mod envelope;
 mod faults;
@@ -51,6 +52,7 @@ use stamps::Stamps;
 use topics::Topics;
 use waiting::Waiting;
 
+pub use described::{Described, DescribedTopic};
 pub use faults::{Fault, On};
 pub use hostile::Hostile;
 pub use journal::Produced;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::described::Described;
 use super::log::Stored;
 use super::records::Records;
 use super::topics::Partition;
@@ -131,6 +132,23 @@ impl Model {
         let fresh = usize::try_from(self.journal.noted - seen).unwrap_or(usize::MAX);
         let kept = self.journal.produced.len();
         self.journal.produced.range(kept.saturating_sub(fresh)..)
+    }
+
+    /// The last answer to Metadata, once.
+    pub(crate) fn take_described(&mut self) -> Option<Described> {
+        self.journal.described.take()
+    }
+
+    /// How long a broker asks its clients to be silent after each answer.
+    pub(crate) fn throttle_of(&self, broker: i32) -> Duration {
+        let own = self.brokers.get(&broker).and_then(|broker| broker.throttle);
+        own.unwrap_or(self.settings.throttle)
+    }
+
+    /// Whether there is such a broker and it offers the version.
+    pub(crate) fn offers(&self, broker: i32, api: Api, version: i16) -> bool {
+        let broker = self.brokers.get(&broker);
+        broker.is_some_and(|broker| broker.versions.serves(api, version))
     }
 
     /// Faults that still wait for their request.

@@ -187,6 +187,7 @@ impl Network {
             wire: serial,
             broker: wire.broker,
             unanswered: wire.unanswered.iter().filter(|&&key| key == 0).count(),
+            metadata: wire.unanswered.contains(&METADATA),
             within: wire.requests.is_within(),
             within_answer: wire.answers.is_within(),
         };
@@ -427,6 +428,9 @@ impl Network {
         }
     }
 }
+
+/// The key of Metadata.
+const METADATA: i16 = 3;
 
 /// The longest request that a broker takes (`socket.request.max.bytes` is 100 MiB).
 const MOST_OF_A_REQUEST: usize = 100 << 20;

@@ -216,11 +216,15 @@ impl Application {
 
     async fn flush(&self, producer: &Producer, chance: &mut Chance) {
         let covered = self.ledger.borrow().covered();
+        let since = self.clock.now();
         let flush = pin!(producer.flush());
         if self.perhaps(flush, chance).await.is_some() {
             let at = self.clock.now();
             self.note(format!("flushed {} records", covered.len()));
-            self.ledger.borrow_mut().flushes.push(Flush { at, covered });
+            self.ledger
+                .borrow_mut()
+                .flushes
+                .push(Flush { since, at, covered });
         } else {
             self.ledger
                 .borrow_mut()

@@ -69,6 +69,7 @@ pub(crate) enum Fate {
 
 /// A flush that has ended, and what it has to have covered.
 pub(crate) struct Flush {
+    pub(crate) since: Duration,
     pub(crate) at: Duration,
     pub(crate) covered: Vec<usize>,
 }

@@ -42,7 +42,7 @@ impl Letter {
         }
         Letter {
             topic,
-            partition: chance.percent(20).then(|| chance.below(partitions) as i32),
+            partition: Letter::draw_partition(partitions, chance),
             key: match chance.below(10) {
                 0..4 => Some(vec![b'k', chance.below(20) as u8]),
                 4 => Some(Vec::new()),
@@ -53,6 +53,15 @@ impl Letter {
             timestamp: chance
                 .percent(5)
                 .then(|| *chance.pick(&[0, 1, 1 << 41, 1 << 45])),
+        }
+    }
+
+    /// Mostly none; once in a long while one that there is not, or not yet.
+    fn draw_partition(partitions: usize, chance: &mut Chance) -> Option<i32> {
+        match chance.below(1_000) {
+            0 => Some(*chance.pick(&[-1, i32::MIN, i32::MAX, partitions as i32])),
+            1..200 => Some(chance.below(partitions) as i32),
+            _ => None,
         }
     }
 

@@ -8,6 +8,7 @@ mod ledger;
 mod letter;
 mod panics;
 mod plan;
+mod rarities;
 mod report;
 mod sequences;
 
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use ottla::{Producer, Setup};
 
+pub use cases::ELSEWHERE;
 pub use report::{Broken, Report};
 
 use crate::{Chance, Fact, FaultKind, World};

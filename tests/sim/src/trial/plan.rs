@@ -21,6 +21,8 @@ pub(crate) struct Plan {
     pub(crate) max_request_size: usize,
     pub(crate) brokers: u16,
     pub(crate) topics: Vec<Topic>,
+    /// The brokers know no topic ids in Metadata.
+    pub(crate) names_only: bool,
     pub(crate) records: usize,
     pub(crate) actors: usize,
     /// How long the faults strike.
@@ -188,6 +190,12 @@ impl Plan {
             kinds.retain(|kind| !HOLDS_UP.contains(kind));
             kinds.push(FaultKind::Throttle);
         }
+        let names_only = chance.percent(5);
+        if names_only {
+            // Without ids nobody can tell a topic from the one of the same name that was there before.
+            let made_anew = [FaultKind::RecreateTopic, FaultKind::ShrinkTopic];
+            kinds.retain(|kind| !made_anew.contains(kind));
+        }
         let has = |kind| kinds.contains(&kind);
         Plan {
             watches_throttles,
@@ -203,9 +211,10 @@ impl Plan {
             max_request_size: 0,
             brokers: *chance.pick(&[1, 2, 3, 3, 5]),
             topics,
+            names_only,
             records: chance.within(500..800),
             actors: chance.within(1..5),
-            storm: chance.duration(Duration::from_secs(3)..Duration::from_secs(60)),
+            storm: Plan::draw_storm(chance),
             faults: chance.within(34..70),
             ending: *chance.pick(&[
                 Ending::Rest,
@@ -240,6 +249,15 @@ impl Plan {
     /// Before this the application does not stop.
     pub(crate) fn most_of_the_storm(&self) -> Duration {
         self.storm * 7 / 10
+    }
+
+    /// Mostly about as long as time-outs, now and then as long as what a producer remembers.
+    fn draw_storm(chance: &mut Chance) -> Duration {
+        let seconds = match chance.percent(5) {
+            true => 400..900,
+            false => 3..60,
+        };
+        chance.duration(Duration::from_secs(seconds.start)..Duration::from_secs(seconds.end))
     }
 
     /// The world that was drawn, before its first fault.
@@ -298,15 +316,25 @@ impl Plan {
             world
                 .cluster
                 .set_versions(broker, Api::Produce, Some((0, newest)));
+            if self.names_only {
+                world
+                    .cluster
+                    .set_versions(broker, Api::Metadata, Some((0, 9)));
+            }
         }
+        self.draw_rarities(&mut world, chance);
         world
     }
 
+    /// A setting that was drawn, if it is a number.
+    pub(crate) fn number(&self, setting: &str) -> Option<usize> {
+        let drawn = self.settings.iter().find(|(name, _)| *name == setting)?;
+        drawn.1.parse().ok()
+    }
+
     /// A setting that is a number of milliseconds; zero if it was not drawn.
-    pub(crate) fn millis(&self, name: &str) -> Duration {
-        let drawn = self.settings.iter().find(|(drawn, _)| *drawn == name);
-        let millis = drawn.and_then(|(_, value)| value.parse().ok());
-        Duration::from_millis(millis.unwrap_or(0))
+    pub(crate) fn millis(&self, setting: &str) -> Duration {
+        Duration::from_millis(self.number(setting).unwrap_or(0) as u64)
     }
 
     /// The producer's settings.

@@ -15,7 +15,7 @@ pub(crate) struct Executor {
     ready: Arc<Ready>,
     spawner: Spawner,
     /// The applications that are not done.
-    pub(crate) applications: usize,
+    applications: usize,
 }
 
 /// Adds applications to a world from within one.
@@ -76,6 +76,11 @@ impl Executor {
         }
     }
 
+    /// No application is left, and none is about to begin.
+    pub(crate) fn has_no_application(&self) -> bool {
+        self.applications == 0 && self.spawner.0.borrow().is_empty()
+    }
+
     /// What applications have spawned since this was called last.
     pub(crate) fn spawned(&self) -> Vec<Job> {
         self.spawner.0.take()
@@ -124,5 +129,24 @@ impl Wake for Bell {
         if !ready.contains(&self.task) {
             ready.push_back(self.task);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    use crate::World;
+
+    #[test]
+    fn what_an_application_spawns_at_its_end_is_run() {
+        let mut world = World::new(1, 7);
+        let spawner = world.spawner();
+        let has_run = Rc::new(Cell::new(false));
+        let last = Rc::clone(&has_run);
+        world.spawn(async move { spawner.spawn(async move { last.set(true) }) });
+        world.run().unwrap();
+        assert!(has_run.get());
     }
 }

@@ -7,7 +7,7 @@ use ottla::{RecordMetadata, Undelivered};
 
 use super::faults::FaultKind;
 use crate::network::Tamper;
-use crate::{Api, Produced};
+use crate::{Api, Described, Produced};
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -37,6 +37,8 @@ pub enum Fact {
         broker: i32,
         /// Produce requests that were written whole and not answered.
         unanswered: usize,
+        /// A Metadata request was written whole and not answered.
+        metadata: bool,
         /// A request was written in part.
         within: bool,
         /// An answer was read in part.
@@ -57,6 +59,8 @@ pub enum Fact {
     },
     /// A batch reached a broker, with what the broker made of it.
     Produced(Box<Produced>),
+    /// A broker told of the cluster.
+    Described(Box<Described>),
     /// A broker sent an answer.
     Answered {
         /// The connection.
@@ -131,11 +135,13 @@ impl fmt::Display for Fact {
                 wire,
                 broker,
                 unanswered,
+                metadata,
                 within,
                 within_answer,
             } => write!(
                 f,
-                "wire {wire} to broker {broker} is left: {unanswered} unanswered{}{}",
+                "wire {wire} to broker {broker} is left: {unanswered} unanswered{}{}{}",
+                if *metadata { " and metadata" } else { "" },
                 if *within { ", a request in part" } else { "" },
                 if *within_answer {
                     ", an answer in part"
@@ -173,6 +179,7 @@ impl fmt::Display for Fact {
                 produced.base_offset,
                 if produced.appended { ", appended" } else { "" },
             ),
+            Fact::Described(described) => described.fmt(f),
             Fact::Answered { wire, bytes } => write!(f, "wire {wire}: answered, {bytes} bytes"),
             Fact::Heard { wire } => write!(f, "wire {wire}: an answer is read"),
             Fact::Choked { wire, .. } => write!(f, "wire {wire}: a request is written in part"),

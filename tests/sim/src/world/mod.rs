@@ -269,7 +269,7 @@ impl World {
 
     /// Every application is done.
     pub fn is_done(&self) -> bool {
-        self.executor.applications == 0
+        self.executor.has_no_application()
     }
 
     /// Every driver has come to its end.
@@ -325,6 +325,9 @@ impl World {
         self.produced += fresh.len() as u64;
         for produced in fresh {
             self.add(Fact::Produced(Box::new(produced)));
+        }
+        if let Some(described) = self.cluster.take_described() {
+            self.add(Fact::Described(Box::new(described)));
         }
     }
 }

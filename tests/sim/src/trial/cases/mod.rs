@@ -14,6 +14,7 @@ mod ordering;
 mod process;
 mod size;
 mod time;
+mod topics;
 
 use std::collections::BTreeMap;
 
@@ -38,6 +39,30 @@ pub(crate) trait Watch {
         let _ = (scene, hits);
     }
 }
+
+/// Cases that no run of a producer can bring up, and where they are shown instead.
+pub const ELSEWHERE: &[(u16, &str)] = &[
+    (
+        152,
+        "core/src/config/tests.rs: settings are refused before there is a producer",
+    ),
+    (
+        153,
+        "core/src/config/tests.rs: settings are refused before there is a producer",
+    ),
+    (
+        154,
+        "core/src/config/tests.rs: settings are refused before there is a producer",
+    ),
+    (
+        158,
+        "core/src/partitioner.rs: ten thousand keys, with the partitions that Java chose",
+    ),
+    (
+        163,
+        "tests/adapters/forked.rs: there is one process in a world",
+    ),
+];
 
 /// How often each case came up, by its number.
 #[derive(Clone, Debug, Default)]

@@ -26,6 +26,8 @@ pub(crate) struct Ledger {
     pub(crate) frozen: Vec<(Duration, Duration)>,
     /// Flushes that have ended and are not judged yet.
     pub(crate) flushes: Vec<Flush>,
+    /// Flushes that have begun.
+    begun: usize,
 }
 
 /// The settings' deadlines.
@@ -131,8 +133,9 @@ impl Ledger {
                 format!("record {n} is refused after {:?}", self.entries[n].fate),
             );
         }
-        self.notes.push(Fact::Note {
-            what: format!("record {n} is refused: {error}"),
+        self.notes.push(Fact::Declined {
+            record: n,
+            why: error.to_string(),
         });
         entry.fate = Fate::Refused(error);
         entry.ended = Some(now);
@@ -217,6 +220,14 @@ impl Ledger {
 
     pub(crate) fn struck(&mut self, kind: FaultKind, target: String) {
         self.notes.push(Fact::Struck { kind, target });
+    }
+
+    /// A flush begins; returns its number.
+    pub(crate) fn begin_flush(&mut self) -> usize {
+        let flush = self.begun;
+        self.begun += 1;
+        self.notes.push(Fact::FlushBegins { flush });
+        flush
     }
 
     /// The records that a flush has to wait for.

@@ -2,6 +2,7 @@
 
 mod application;
 mod cases;
+mod ending;
 mod judge;
 mod ledger;
 mod letter;

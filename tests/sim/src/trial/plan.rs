@@ -166,7 +166,7 @@ impl Plan {
             brokers: *chance.pick(&[1, 2, 3, 3, 5]),
             topics,
             records: chance.within(500..800),
-            actors: chance.within(1..5),
+            actors: *chance.pick(&[1, 2, 3, 4, 4, 8]),
             storm: chance.duration(Duration::from_secs(3)..Duration::from_secs(60)),
             faults: chance.within(30..60),
             ending: *chance.pick(&[
@@ -221,6 +221,19 @@ impl Plan {
                 .set_versions(broker, Api::Produce, Some((0, newest)));
         }
         world
+    }
+
+    /// A setting that is a number of milliseconds; zero if it was not drawn.
+    pub(crate) fn millis(&self, name: &str) -> Duration {
+        let drawn = self.settings.iter().find(|(drawn, _)| *drawn == name);
+        let millis = drawn.and_then(|(_, value)| value.parse().ok());
+        Duration::from_millis(millis.unwrap_or(0))
+    }
+
+    /// A setting that is a number; zero if it was not drawn.
+    pub(crate) fn number(&self, name: &str) -> usize {
+        let drawn = self.settings.iter().find(|(drawn, _)| *drawn == name);
+        drawn.and_then(|(_, value)| value.parse().ok()).unwrap_or(0)
     }
 
     /// The producer's settings.

@@ -85,6 +85,8 @@ pub(crate) struct Sequences {
     gap_policy: SequenceGap,
     /// What `next` counts under.
     identity: Identity,
+    /// Where the sequence under the first identity begins.
+    first: i32,
     next: i32,
     /// The sequence under `identity` is broken: no fresh batch, and no new stamp, under it.
     faulted: bool,
@@ -121,6 +123,7 @@ impl Sequences {
             pipelining,
             gap_policy,
             identity: Identity::NONE,
+            first: 0,
             next: 0,
             faulted: false,
             gap: None,
@@ -129,6 +132,11 @@ impl Sequences {
             last_acknowledged: None,
             unresolved: Vec::new(),
         }
+    }
+
+    /// Begins with another sequence than 0 under the first identity.
+    pub(crate) fn starting_at(self, first: i32) -> Self {
+        Self { first, ..self }
     }
 
     /// Says what may be sent now to the leader at `leadership`, under `identity` (ignored without idempotence).
@@ -182,10 +190,10 @@ impl Sequences {
                         self.unresolved.is_empty() || planted!(FreshOverStale),
                         "an epoch ends before the next begins"
                     );
-                    let next = if planted!(KeepsOldCount) {
-                        self.next
-                    } else {
-                        0
+                    let next = match self.identity {
+                        Identity::NONE => self.first,
+                        _ if planted!(KeepsOldCount) => self.next,
+                        _ => 0,
                     };
                     (self.identity, self.next, self.faulted, self.gap) =
                         (identity, next, false, None);

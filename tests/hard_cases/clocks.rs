@@ -30,7 +30,9 @@ fn h136_a_jump_of_the_clock_on_the_wall_moves_no_timer() {
             .collect();
         ends
     };
-    assert_eq!(told(&[DAY, -2 * DAY, DAY, 0, -DAY, DAY]), told(&[0; 6]));
+    // Never ahead of the broker's own clock, which would refuse that.
+    let jumps = [-DAY, DAY, -2 * DAY, DAY, DAY, -DAY];
+    assert_eq!(told(&jumps), told(&[0; 6]));
 }
 
 #[test]

@@ -30,6 +30,7 @@ pub struct Config {
     bootstrap_servers: Vec<HostPort>,
     client_id: String,
     checksum: Checksum,
+    first_sequence: i32,
     idempotence_disabled_by: Option<&'static str>,
     settings: Settings,
 }
@@ -134,6 +135,19 @@ impl Config {
         self
     }
 
+    /// The same settings for producers whose partitions begin with this sequence instead of 0, which brokers take from a
+    /// producer that they do not know: so that a simulation comes to the sequences' end (H024). Negative counts as 0.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_first_sequence(mut self, first: i32) -> Self {
+        self.first_sequence = first.max(0);
+        self
+    }
+
+    pub(crate) fn first_sequence(&self) -> i32 {
+        self.first_sequence
+    }
+
     /// The same settings under another [`client.id`](Self::client_id), such as the one that an adapter makes up if none was
     /// set. What Kafka's protocol can't carry is cut off.
     #[must_use]
@@ -211,6 +225,7 @@ impl ConfigBuilder {
             bootstrap_servers: HostPort::list(servers)?,
             client_id: wire_string(CLIENT_ID, &self.client_id)?,
             checksum: self.checksum,
+            first_sequence: 0,
             idempotence_disabled_by: self.settle_idempotence(&mut settings)?,
             settings,
         })

@@ -358,7 +358,8 @@ impl ProducerCore {
                 epoch: -1,
             },
             peer: None,
-            sequences: Sequences::new(pipelining, self.config.sequence_gap_policy()),
+            sequences: Sequences::new(pipelining, self.config.sequence_gap_policy())
+                .starting_at(self.config.first_sequence()),
             retry_at: None,
             in_ring: false,
         }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
 
-use crate::{Failure, perf::args::Perf, target::Target};
+use crate::{Failure, perf::args::Perf, simulate::args::Simulate, target::Target};
 
 /// Produces to Apache Kafka, or to a cluster of its own in the process.
 #[derive(Debug, Parser)]
@@ -19,6 +19,7 @@ pub(crate) enum Command {
     Produce(Produce),
     Perf(Perf),
     Broker(Broker),
+    Simulate(Simulate),
 }
 
 /// Produces the lines of files or of standard input, a record a line, and reports what was written where.
@@ -87,7 +88,8 @@ const OTTLA_EXAMPLES: &str = "\
 Examples:
   ottla produce README.md
   ottla produce --bootstrap-server localhost:9092 --topic letters README.md
-  ottla perf --num-records 5000000 --record-size 100";
+  ottla perf --num-records 5000000 --record-size 100
+  ottla simulate --seeds 0..1000";
 
 const PRODUCE_EXAMPLES: &str = "\
 Examples:

@@ -10,6 +10,7 @@ mod produce;
 mod progress;
 mod runtime;
 mod settings;
+mod simulate;
 mod tally;
 mod target;
 mod warnings;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
         Command::Produce(args) => produce::run(&args),
         Command::Perf(args) => perf::run(&args),
         Command::Broker(args) => broker::run(&args),
+        Command::Simulate(args) => simulate::run(&args),
     });
     match ended {
         Ok(code) => code,

@@ -81,7 +81,7 @@ fn a_missing_file_is_noticed_before_others_are_sent() {
 
 #[test]
 fn help_has_examples() {
-    for command in [&["produce"][..], &["perf"], &["broker"], &[]] {
+    for command in [&["produce"][..], &["perf"], &["broker"], &["simulate"], &[]] {
         let ended = ottla(&[command, &["--help"]].concat(), b"");
         assert_eq!((ended.code, &*ended.stderr), (Some(0), ""));
         assert!(

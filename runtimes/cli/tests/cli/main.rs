@@ -8,3 +8,4 @@ mod perf;
 mod process;
 mod produce;
 mod settings;
+mod simulate;

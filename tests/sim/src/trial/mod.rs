@@ -6,11 +6,11 @@ mod ending;
 mod judge;
 mod ledger;
 mod letter;
+mod panics;
 mod plan;
 mod report;
 mod sequences;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -94,23 +94,21 @@ impl Trial {
         self.world.trace().map(ToString::to_string)
     }
 
+    /// A number that depends on everything that happened so far, whether it is kept or not.
+    pub fn digest(&self) -> u64 {
+        self.world.trace_digest()
+    }
+
     /// Runs to the end.
     ///
     /// # Errors
     ///
-    /// If a rule is broken, or something panics that should not.
+    /// If a rule is broken, or something panics that should not, which is then told here only.
     pub fn run(&mut self) -> Result<Report, Box<Broken>> {
-        let result = catch_unwind(AssertUnwindSafe(|| self.run_to_the_end()));
-        let breach = match result {
+        let breach = match panics::catch(|| self.run_to_the_end()) {
             Ok(Ok(())) => return Ok(self.finish()),
             Ok(Err(breach)) => breach,
-            Err(payload) => {
-                let text = payload.downcast_ref::<String>().cloned();
-                let text = text.or(payload
-                    .downcast_ref::<&str>()
-                    .map(|text| (*text).to_owned()));
-                ("panic", text.unwrap_or_default())
-            }
+            Err(said) => ("panic", said),
         };
         let trace = self.trace().collect();
         Err(Box::new(Broken {
@@ -213,10 +211,11 @@ impl Trial {
     fn finish(&mut self) -> Report {
         let mut report = std::mem::take(&mut self.report);
         report.simulated = self.world.now();
-        report.digest = self.world.trace_digest();
-        let ledger = self.application.ledger.borrow();
-        report.records = ledger.accepted;
+        report.digest = self.digest();
+        report.records = self.application.ledger.borrow().accepted;
         report.trials = 1;
+        report.fewest_records = report.records;
+        report.fewest_faults = report.faults.values().sum();
         report.cases = std::mem::take(&mut self.hits).0;
         report
     }

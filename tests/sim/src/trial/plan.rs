@@ -27,6 +27,8 @@ pub(crate) struct Plan {
     pub(crate) kinds: Vec<FaultKind>,
     pub(crate) faults: usize,
     pub(crate) ending: Ending,
+    /// Where the partitions' sequences begin: near their end, now and then.
+    pub(crate) first_sequence: i32,
     /// For each `send`, in percent: it, or its delivery, is dropped.
     pub(crate) drops: usize,
     /// For each callback, in percent: it panics; it sends.
@@ -179,6 +181,11 @@ impl Plan {
                 Ending::Drop,
                 Ending::Kill,
             ]),
+            // Brokers take it only from a producer that they never heard of.
+            first_sequence: match has(FaultKind::FenceProducer) {
+                true => 0,
+                false => *chance.pick(&[0, i32::MAX - 10]),
+            },
             drops: if has(FaultKind::DropFuture) { 10 } else { 0 },
             panics: if has(FaultKind::PanickingCallback) {
                 10
@@ -244,6 +251,8 @@ impl Plan {
         let servers = servers.join(",");
         let own = [("bootstrap.servers", &*servers), ("client.id", "trial")];
         let drawn = self.settings.iter().map(|(name, value)| (*name, &**value));
-        Config::from_properties(own.into_iter().chain(drawn)).expect("drawn settings are valid")
+        Config::from_properties(own.into_iter().chain(drawn))
+            .expect("drawn settings are valid")
+            .with_first_sequence(self.first_sequence)
     }
 }

@@ -26,6 +26,10 @@ pub struct Report {
     pub faults: BTreeMap<FaultKind, u64>,
     /// How often each hard case came up, by its number.
     pub cases: BTreeMap<u16, u64>,
+    /// Records of the trial with the fewest.
+    pub fewest_records: u64,
+    /// Faults of the trial with the fewest.
+    pub fewest_faults: u64,
     /// A number that depends on everything that happened; of many trials, on all of them in any order.
     pub digest: u64,
     /// The faults that a judge wants to know, and whom they struck.
@@ -50,6 +54,15 @@ impl Report {
 
     /// Adds another trial's counts.
     pub fn add(&mut self, other: &Report) {
+        if other.trials == 0 {
+            return;
+        }
+        let fewest = |mine: u64, others: u64| match self.trials {
+            0 => others,
+            _ => mine.min(others),
+        };
+        self.fewest_records = fewest(self.fewest_records, other.fewest_records);
+        self.fewest_faults = fewest(self.fewest_faults, other.fewest_faults);
         self.trials += other.trials;
         self.records += other.records;
         self.written += other.written;
@@ -94,3 +107,38 @@ impl fmt::Display for Broken {
 }
 
 impl std::error::Error for Broken {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(records: u64, faults: u64, digest: u64) -> Report {
+        Report {
+            trials: 1,
+            records,
+            faults: BTreeMap::from([(FaultKind::Crash, faults)]),
+            fewest_records: records,
+            fewest_faults: faults,
+            digest,
+            ..Report::default()
+        }
+    }
+
+    #[test]
+    fn a_sum_is_the_same_in_any_order() {
+        let trials = [report(20, 3, 0xa), report(10, 5, 0xb), report(30, 1, 0xc)];
+        let sum = |order: [usize; 3]| {
+            let mut sum = Report::default();
+            order.into_iter().for_each(|n| sum.add(&trials[n]));
+            sum
+        };
+        let one = sum([0, 1, 2]);
+        assert_eq!((one.trials, one.records), (3, 60));
+        assert_eq!((one.fewest_records, one.fewest_faults), (10, 1));
+        assert_eq!(one.faults[&FaultKind::Crash], 9);
+        assert_eq!(one, sum([2, 0, 1]));
+        let mut with_nothing = one.clone();
+        with_nothing.add(&Report::default());
+        assert_eq!(one, with_nothing);
+    }
+}

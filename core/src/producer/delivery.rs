@@ -257,6 +257,7 @@ impl ProducerCore {
                     at: now,
                     failures: 0,
                     peer: None,
+                    spent: held.map(|id| id.producer_id),
                 },
             };
             debug!(

@@ -134,10 +134,13 @@ enum ProducerId {
         at: Instant,
         failures: u32,
         peer: Option<u32>,
+        /// The producer id that was held before, which must not come again.
+        spent: Option<i64>,
     },
     /// Asked for.
     Asked {
         failures: u32,
+        spent: Option<i64>,
     },
     Held(Identity),
 }
@@ -228,6 +231,7 @@ impl ProducerCore {
                 at: now,
                 failures: 0,
                 peer: None,
+                spent: None,
             },
             false => ProducerId::Off,
         };

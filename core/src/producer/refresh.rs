@@ -30,14 +30,24 @@ impl ProducerCore {
         if let Some(peer) = self.metadata_peer.filter(|_| self.cluster.is_due(now)) {
             self.mark_link_if_free(peer);
         }
-        if let ProducerId::Wanted { at, failures, peer } = self.producer_id
+        if let ProducerId::Wanted {
+            at,
+            failures,
+            peer,
+            spent,
+        } = self.producer_id
             && at <= now
             && self.wants_producer_id()
         {
             let peer = peer
                 .filter(|_| self.is_answering(peer))
                 .or_else(|| self.pick_peer());
-            self.producer_id = ProducerId::Wanted { at, failures, peer };
+            self.producer_id = ProducerId::Wanted {
+                at,
+                failures,
+                peer,
+                spent,
+            };
             if let Some(peer) = peer {
                 self.mark_link_if_free(peer);
             }
@@ -161,6 +171,7 @@ impl ProducerCore {
                 at: now,
                 failures: 0,
                 peer: None,
+                spent: self.producer_id.held().map(|id| id.producer_id),
             };
         }
     }
@@ -170,15 +181,18 @@ impl ProducerCore {
         let Some((host, port)) = self.cluster.broker(id) else {
             return;
         };
+        let (host, port) = (alloc::boxed::Box::<str>::from(host), port);
         if let Some(&slot) = self.peer_of_broker.get(&id) {
-            if self.peers[slot as usize].is_at(host, port) {
+            if self.peers[slot as usize].is_at(&host, port) {
                 return;
             }
             if self.peers[slot as usize].is_seed {
-                // The address is the configuration's; the broker is elsewhere now.
+                // The address is the configuration's; the broker is elsewhere now. What is on the way there must not be
+                // overtaken by what follows on another link.
                 self.peers[slot as usize].broker = None;
+                self.close_link(slot, Disconnect::Replaced);
             } else {
-                self.peers[slot as usize].move_to(host, port);
+                self.peers[slot as usize].move_to(&host, port);
                 self.close_link(slot, Disconnect::Replaced);
                 if !self.rings[slot as usize].is_empty() {
                     self.want_link(slot);
@@ -187,7 +201,6 @@ impl ProducerCore {
             }
         }
         // A link to an address that turns out to be a broker's is that broker's (once: two ids may share an address).
-        let (host, port) = (alloc::boxed::Box::<str>::from(host), port);
         let adopted = self
             .peers
             .iter()
@@ -285,7 +298,10 @@ impl ProducerCore {
         if !self.producer_id_is_for(peer) {
             return None;
         }
-        let ProducerId::Wanted { failures, .. } = self.producer_id else {
+        let ProducerId::Wanted {
+            failures, spent, ..
+        } = self.producer_id
+        else {
             return None;
         };
         let Some(version) = self.peers[peer as usize].link()?.versions.init_producer_id else {
@@ -300,7 +316,7 @@ impl ProducerCore {
             true,
             Request::InitProducerId,
         );
-        self.producer_id = ProducerId::Asked { failures };
+        self.producer_id = ProducerId::Asked { failures, spent };
         let mut transmit = self.begin_request(ApiKey::INIT_PRODUCER_ID, version, correlation_id);
         let request = InitProducerIdRequest {
             transactional_id: None,
@@ -314,22 +330,25 @@ impl ProducerCore {
 
     /// The request for a producer id found no answer, or one that may be another the next time.
     pub(super) fn producer_id_failed(&mut self, now: Instant) {
-        if let ProducerId::Asked { failures } = self.producer_id {
+        if let ProducerId::Asked { failures, spent } = self.producer_id {
             let wait = backoff(&self.config, &mut self.rng, failures);
             let failures = failures.saturating_add(1);
             self.producer_id = ProducerId::Wanted {
                 at: now + wait,
                 failures,
                 peer: None,
+                spent,
             };
         }
     }
 
     pub(super) fn producer_id_answered(&mut self, now: Instant, response: &InitProducerIdResponse) {
-        if !matches!(self.producer_id, ProducerId::Asked { .. }) {
+        let ProducerId::Asked { spent, .. } = self.producer_id else {
             return;
-        }
+        };
         match response.error_code {
+            // Under the id that was held before, sequences that are used up would come again on other records.
+            ErrorCode::NONE if spent == Some(response.producer_id) => self.producer_id_failed(now),
             ErrorCode::NONE if response.producer_id >= 0 && response.producer_epoch >= 0 => {
                 let identity = Identity {
                     producer_id: response.producer_id,

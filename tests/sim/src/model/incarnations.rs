@@ -97,6 +97,14 @@ impl Model {
         })
     }
 
+    /// The first offset that is still there in a partition of the topic with this id, deleted or not; 0 if there is no such
+    /// topic or partition.
+    pub fn log_start_of(&self, topic_id: [u8; 16], partition: i32) -> i64 {
+        let found = self.incarnation(Uuid::from_bytes(topic_id));
+        let found = found.and_then(|topic| topic.partition(partition));
+        found.map_or(0, |partition| partition.log.start())
+    }
+
     fn incarnation(&self, id: Uuid) -> Option<&Topic> {
         let live = self.topics.name(id).and_then(|name| self.topics.get(&name));
         live.or_else(|| self.buried.iter().rev().find(|topic| topic.id == id))

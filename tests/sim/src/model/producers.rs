@@ -123,8 +123,12 @@ impl Producers {
         is_full
     }
 
-    /// Another instance has taken over the id with this epoch.
+    /// Another instance has taken over the id with this epoch; an epoch that is not newer is no news.
     pub(crate) fn fence(&mut self, producer_id: i64, epoch: i16) {
+        let known = self.by_id.get(&producer_id);
+        if known.is_some_and(|producer| producer.epoch >= epoch) {
+            return;
+        }
         self.by_id.insert(
             producer_id,
             Producer {

@@ -62,16 +62,16 @@ pub(crate) struct Machine {
     pub(crate) detour: Duration,
     /// The path is narrow for a while: the bytes of a send buffer, and bytes per second.
     pub(crate) squeeze: Option<(usize, usize)>,
-    /// The broker's process stands still: what arrives waits.
-    pub(crate) is_paused: bool,
-    /// What the broker adds to the time of each answer.
-    pub(crate) slowness: Duration,
     /// Answers come in pieces of so many bytes, so long apart.
     pub(crate) drip: Option<(usize, Duration)>,
     /// What is done to the next answers to Produce requests.
     pub(crate) tampers: VecDeque<Tamper>,
     /// The next Produce request breaks off: so many of its bytes in a thousand get through.
     pub(crate) cut: Option<usize>,
+    /// The next Produce request that is written at once has a wrong bit in its last batch.
+    pub(crate) flips: bool,
+    /// The next answer to a Produce request is overtaken by the one behind it.
+    pub(crate) swaps: bool,
 }
 
 impl Name {
@@ -96,11 +96,11 @@ impl Machine {
             detour: Duration::ZERO,
             squeeze: None,
             loses_answers: false,
-            is_paused: false,
-            slowness: Duration::ZERO,
             drip: None,
             tampers: VecDeque::new(),
             cut: None,
+            flips: false,
+            swaps: false,
         }
     }
 
@@ -125,9 +125,9 @@ impl Machine {
     /// Ends every trouble of the path; how fast and far it is stays.
     pub(crate) fn heal(&mut self) {
         self.dialling = Dialling::Accepted;
-        (self.loses_requests, self.loses_answers, self.is_paused) = (false, false, false);
+        (self.loses_requests, self.loses_answers) = (false, false);
         (self.drip, self.cut, self.squeeze) = (None, None, None);
-        (self.slowness, self.detour) = (Duration::ZERO, Duration::ZERO);
+        (self.detour, self.flips, self.swaps) = (Duration::ZERO, false, false);
         self.tampers.clear();
     }
 }

@@ -62,6 +62,8 @@ pub(crate) enum Arrival {
     Hangup { wire: u64 },
     /// The broker lets go of an answer.
     AnswerIsDue { wire: u64, frame: Bytes },
+    /// The cluster can give an answer that it had to hold back.
+    AnswerIsReady,
     /// Bytes reach the producer's end.
     AtProducer { wire: u64, bytes: Bytes },
     /// The producer's end learns that the broker's is gone.

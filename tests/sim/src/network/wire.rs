@@ -11,6 +11,7 @@ use bytes::{Bytes, BytesMut};
 use super::framer::Framer;
 use super::machine::Dialling;
 use super::{Arrival, Network, Tamper, socket};
+use crate::Chance;
 use crate::world::Fact;
 
 /// A connection, from the dial until both ends are gone.
@@ -32,6 +33,8 @@ pub(crate) struct Wire {
     /// A hole in the stream: nothing comes through any more.
     deaf: bool,
     mute: bool,
+    /// An answer that the next one overtakes.
+    overtaken: Option<Bytes>,
     pub(crate) inbox: BytesMut,
     arrived: VecDeque<Bytes>,
     reader: Option<Waker>,
@@ -108,6 +111,9 @@ impl Network {
         if let Some(permille) = cut {
             let whole = slices.iter().map(|slice| slice.len()).sum::<usize>();
             bytes.truncate(whole * permille / 1000);
+        }
+        if begins && machine.flips && flip(&mut bytes, &mut self.chance) {
+            machine.flips = false;
         }
         let written = bytes.len();
         let latency = machine.one_way() + self.chance.duration(Duration::ZERO..machine.jitter);
@@ -277,13 +283,6 @@ impl Network {
         let Some(wire) = self.wires.get_mut(&serial).filter(|wire| !wire.hung_up) else {
             return Ok(None);
         };
-        if self
-            .machines
-            .get(&wire.address)
-            .is_some_and(|machine| machine.is_paused)
-        {
-            return Ok(None);
-        }
         let Some(head) = wire.inbox.first_chunk() else {
             return Ok(None);
         };
@@ -311,6 +310,14 @@ impl Network {
         if wire.mute {
             return;
         }
+        if tampered && wire.overtaken.is_none() && std::mem::take(&mut machine.swaps) {
+            wire.overtaken = Some(frame);
+            return;
+        }
+        let frame = match wire.overtaken.take() {
+            Some(overtaken) => Bytes::from([frame, overtaken].concat()),
+            None => frame,
+        };
         let tamper = machine.tampers.pop_front_if(|_| tampered);
         let bytes = tamper.map_or_else(|| frame.clone(), |t| t.apply(&frame, &mut self.chance));
         let (size, pause) = machine.drip.unwrap_or((usize::MAX, Duration::ZERO));
@@ -448,6 +455,7 @@ impl Wire {
             busy_from: Duration::ZERO,
             deaf: false,
             mute: false,
+            overtaken: None,
             inbox: BytesMut::new(),
             arrived: VecDeque::new(),
             reader: None,
@@ -484,3 +492,20 @@ fn gather(slices: &[io::IoSlice<'_>], most: usize) -> Vec<u8> {
     }
     bytes
 }
+
+/// Flips a bit of the request in front, if all of it is there and ends with a batch: one near its end, where nothing but
+/// records can be, which the batch's checksum covers.
+fn flip(bytes: &mut [u8], chance: &mut Chance) -> bool {
+    let Some(head) = bytes.first_chunk() else {
+        return false;
+    };
+    let end = 4 + u32::from_be_bytes(*head) as usize;
+    if end > bytes.len() || end < LEAST_WITH_A_BATCH {
+        return false;
+    }
+    bytes[end - chance.within(4..12)] ^= 1 << chance.below(8);
+    true
+}
+
+/// A Produce request that is shorter has no batch.
+const LEAST_WITH_A_BATCH: usize = 90;

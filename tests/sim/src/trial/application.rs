@@ -24,8 +24,6 @@ pub(crate) struct Application {
     pub(crate) ledger: Rc<RefCell<Ledger>>,
     /// What callbacks were told: they run in the driver, and must be `Send`.
     pub(crate) told: Told,
-    /// Records still to be sent.
-    left: Rc<RefCell<usize>>,
     /// Which actor this is.
     actor: usize,
 }
@@ -62,7 +60,6 @@ pub(crate) const GRACE: Duration = Duration::from_secs(5);
 
 impl Application {
     pub(crate) fn new(plan: Arc<Plan>, clock: Clock, spawner: Spawner) -> Application {
-        let left = Rc::new(RefCell::new(plan.records));
         let ledger = Rc::new(RefCell::new(Ledger::default()));
         Application {
             plan,
@@ -70,7 +67,6 @@ impl Application {
             spawner,
             ledger,
             told: Told::default(),
-            left,
             actor: 0,
         }
     }
@@ -90,13 +86,9 @@ impl Application {
                 *actors.borrow_mut() -= 1;
             });
         }
-        let early = match self.plan.ending {
-            Ending::Force | Ending::Kill => chance.percent(70),
-            _ => false,
-        };
-        if early {
-            let middle = chance.duration(Duration::ZERO..self.plan.storm);
-            self.clock.sleep(middle).await;
+        if matches!(self.plan.ending, Ending::Force | Ending::Kill) && chance.percent(70) {
+            let storm = self.plan.most_of_the_storm()..self.plan.storm;
+            self.clock.sleep(chance.duration(storm)).await;
         } else {
             while *actors.borrow() > 0 {
                 self.clock.sleep(Duration::from_millis(50)).await;
@@ -107,7 +99,7 @@ impl Application {
 
     /// One actor, until all records are sent.
     async fn act(&self, producer: &Producer, chance: &mut Chance) {
-        let pause = self.plan.storm / (self.plan.records / self.plan.actors).max(1) as u32;
+        let pause = self.plan.storm / (2 * self.plan.records / self.plan.actors).max(1) as u32;
         while self.take_one() {
             if chance.percent(30) {
                 let pause = chance.duration(Duration::ZERO..pause * 6);
@@ -126,13 +118,11 @@ impl Application {
         }
     }
 
+    /// Whether there is more to send: until enough was taken, most of the faults have struck, or it gets late.
     fn take_one(&self) -> bool {
-        if self.clock.now() > self.plan.storm + GRACE {
-            return false;
-        }
-        let mut left = self.left.borrow_mut();
-        *left = left.saturating_sub(1);
-        *left > 0
+        let now = self.clock.now();
+        let is_enough = self.ledger.borrow().accepted >= self.plan.records as u64;
+        now <= self.plan.storm + GRACE && !(is_enough && now >= self.plan.most_of_the_storm())
     }
 
     async fn send(&self, producer: &Producer, chance: &mut Chance) {

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use ottla::Producer;
+use ottla::{ErrorCode, Fatal, Producer, SendError};
 
 use super::application::Application;
 use super::letter::Letter;
 use super::plan::Ending;
-use crate::{Chance, Fact};
+use crate::{Chance, Fact, FaultKind};
 
 /// How long a producer may take to work again once the faults are over.
 const PROBES: Duration = Duration::from_secs(60);
@@ -22,12 +22,7 @@ impl Application {
                 }
                 producer.flush().await;
                 self.probe(&producer, chance).await;
-                let metrics = producer.metrics();
-                let (free, all) = (metrics.buffer_available_bytes, metrics.buffer_total_bytes);
-                if free != all {
-                    let what = format!("at rest {free} of {all} bytes are free");
-                    self.ledger.borrow_mut().accuse("I7", what);
-                }
+                self.check_memory(&producer).await;
                 self.close(&producer, Duration::from_secs(5)).await;
             }
             Ending::Close => {
@@ -73,13 +68,33 @@ impl Application {
         ledger.notes.push(Fact::CloseEnds);
     }
 
-    /// Once the faults are over every partition takes records again, within a minute.
+    /// At rest all memory is free, once the sockets have let go of the last request: its records may have had their outcome
+    /// while a slow path still took its bytes, which ends when the request times out.
+    async fn check_memory(&self, producer: &Producer) {
+        let until = self.clock.now() + self.plan.request_timeout + Duration::from_secs(1);
+        loop {
+            let metrics = producer.metrics();
+            let (free, all) = (metrics.buffer_available_bytes, metrics.buffer_total_bytes);
+            if free == all {
+                return;
+            }
+            if self.clock.now() > until {
+                let what = format!("at rest {free} of {all} bytes are free");
+                return self.ledger.borrow_mut().accuse("I7", what);
+            }
+            self.clock.sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Once the faults are over every topic takes records again, within a minute and the time of one record that still
+    /// goes where it can't.
     async fn probe(&self, producer: &Producer, chance: &mut Chance) {
         while self.clock.now() < self.plan.storm {
             self.clock.sleep(self.plan.storm - self.clock.now()).await;
         }
-        let until = self.clock.now() + PROBES;
         for topic in 0..self.plan.topics.len() {
+            // A record may go to a partition that the topic has no more, and end only with its own time.
+            let until = self.clock.now() + PROBES + self.plan.delivery_timeout;
             while !self.probe_once(producer, topic, chance).await {
                 if self.clock.now() > until {
                     let what = format!("nothing is written to {}", self.plan.topics[topic].name);
@@ -90,7 +105,7 @@ impl Application {
         }
     }
 
-    /// Whether a record of the topic is written.
+    /// Whether a record of the topic is written, or the producer has found out that it never can be.
     async fn probe_once(&self, producer: &Producer, topic: usize, chance: &mut Chance) -> bool {
         let n = self.draw(chance);
         let letter = Letter {
@@ -101,10 +116,14 @@ impl Application {
         self.ledger.borrow_mut().entries[n].letter = letter.clone();
         match producer.send(letter.record(&self.plan)).await {
             Err(error) => {
+                // Who was told that brokers know no producer ids has said so, and is at its end.
+                let no_ids = Fatal::ProducerId(ErrorCode::UNSUPPORTED_VERSION);
+                let is_over = self.plan.kinds.contains(&FaultKind::HostileVersions)
+                    && error == SendError::Fatal(no_ids);
                 self.ledger
                     .borrow_mut()
                     .refuse_in_time(n, error, self.clock.now());
-                false
+                is_over
             }
             Ok(delivery) => {
                 self.ledger.borrow_mut().accept_in_time(n, self.clock.now());

@@ -1,39 +1,50 @@
 //! What must be true when everything is over: the logs against what the application was told.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use ottla::Acks;
+use ottla::{Acks, RecordMetadata};
 
+use super::finds::{Finds, Lost, Place};
 use super::ledger::{Entry, Fate};
 use super::letter::Letter;
 use super::{Breach, Trial};
 use crate::{FaultKind, LogRecord};
 
-/// Where a record was found: its partition and its offset.
-type Places = BTreeMap<usize, Vec<(i32, i64)>>;
-
 impl Trial {
     pub(super) fn judge(&self) -> Result<(), Breach> {
         self.judge_counts()?;
         if let Some(violation) = self.world.cluster.violations().first() {
-            return Err(("I8", violation.clone()));
+            let rule = if violation.starts_with("I13") {
+                "I13"
+            } else {
+                "I8"
+            };
+            return Err((rule, violation.clone()));
         }
-        for (topic, of_plan) in self.plan.topics.iter().enumerate() {
-            let mut places = Places::new();
-            for partition in 0..self.world.cluster.partitions(&of_plan.name) {
-                let log: Vec<LogRecord> =
-                    self.world.cluster.log(&of_plan.name, partition).collect();
-                let numbers = self.judge_log(topic, partition, &log)?;
-                for (n, record) in numbers.iter().zip(&log) {
-                    places
-                        .entry(*n)
-                        .or_default()
-                        .push((partition, record.offset));
-                }
-            }
-            self.judge_records(topic, &places)?;
+        for topic in 0..self.plan.topics.len() {
+            let finds = self.find(topic)?;
+            self.judge_records(topic, &finds)?;
         }
         Ok(())
+    }
+
+    /// Judges all logs that the topic ever had, and says where its records are.
+    fn find(&self, topic: usize) -> Result<Finds, Breach> {
+        let cluster = &self.world.cluster;
+        let name = &self.plan.topics[topic].name;
+        let mut finds = Finds::default();
+        for topic_id in cluster.incarnations(name) {
+            finds.incarnations += 1;
+            for partition in 0..cluster.partitions_of(topic_id) {
+                let log: Vec<LogRecord> = cluster.log_of(topic_id, partition).collect();
+                let numbers = self.judge_log(topic, partition, &log)?;
+                finds.add_log(topic_id, partition, numbers.iter().zip(&log));
+                finds.add_start(partition, cluster.log_start_of(topic_id, partition));
+            }
+        }
+        let of_topic = cluster.losses().filter(|loss| *loss.topic == **name);
+        of_topic.for_each(|loss| finds.add_loss(loss));
+        Ok(finds)
     }
 
     /// Every record has exactly one outcome.
@@ -110,74 +121,65 @@ impl Trial {
     }
 
     /// What was said of a record is true.
-    fn judge_records(&self, topic: usize, places: &Places) -> Result<(), Breach> {
+    fn judge_records(&self, topic: usize, finds: &Finds) -> Result<(), Breach> {
         let ledger = self.application.ledger.borrow();
-        let name = &self.plan.topics[topic].name;
-        let loses = self.has_struck(FaultKind::RecreateTopic, name)
-            || self.has_struck(FaultKind::LoseBatches, name);
         let of_topic = (0..)
             .zip(&ledger.entries)
-            .filter(|(_, e)| e.letter.topic == topic);
+            .filter(|(_, entry)| entry.letter.topic == topic);
         for (n, entry) in of_topic {
-            let places = places.get(&n).map_or(&[][..], Vec::as_slice);
-            self.judge_record(n, entry, places, loses)?;
+            self.judge_record(n, entry, finds)?;
         }
         Ok(())
     }
 
-    fn judge_record(
-        &self,
-        n: usize,
-        entry: &Entry,
-        places: &[(i32, i64)],
-        loses: bool,
-    ) -> Result<(), Breach> {
+    fn judge_record(&self, n: usize, entry: &Entry, finds: &Finds) -> Result<(), Breach> {
+        let places = finds.places(n);
         match &entry.fate {
-            Fate::Written(written) if !loses && self.plan.acks != Acks::None => {
-                let name = &self.plan.topics[entry.letter.topic].name;
-                let start = self.world.cluster.log_start(name, written.partition);
-                let is_there = match written.offset {
-                    Some(offset) => offset < start || places.contains(&(written.partition, offset)),
-                    // A broker that has lost its state may take any sequence, and then says of an earlier one that it
-                    // was written.
-                    None => {
-                        let place = format!("{name}-{}", written.partition);
-                        start > 0
-                            || self.has_struck(FaultKind::ForgetProducers, &place)
-                            || places.iter().any(|place| place.0 == written.partition)
-                    }
-                };
-                if !is_there {
-                    return Err((
-                        "I1",
-                        format!("record {n} is not where it was written: {written:?}"),
-                    ));
-                }
+            Fate::Written(written) if !self.is_where_it_was_written(n, written, finds) => {
+                let what = format!("record {n} is not where it was written: {written:?}");
+                return Err(("I1", what));
             }
             Fate::NotWritten(why) if !places.is_empty() => {
-                return Err((
-                    "I4",
-                    format!("record {n} is in the log at {places:?}: {why}"),
-                ));
+                let what = format!("record {n} is in the log at {places:?}: {why}");
+                return Err(("I4", what));
             }
             Fate::Refused(_) | Fate::Unsent if !places.is_empty() => {
-                return Err((
-                    "I4",
-                    format!("record {n} was refused and is in the log at {places:?}"),
-                ));
+                let what = format!("record {n} was refused and is in the log at {places:?}");
+                return Err(("I4", what));
             }
             _ => {}
         }
-        let is_twice = places
-            .iter()
-            .map(|place| place.0)
-            .collect::<BTreeSet<_>>()
-            .len()
-            > 1;
-        if is_twice {
-            return Err(("I2", format!("record {n} is in two partitions: {places:?}")));
+        let partitions: BTreeSet<_> = places.iter().map(Place::partition_of_topic).collect();
+        let topics: BTreeSet<_> = places.iter().map(|place| place.topic_id).collect();
+        if partitions.len() > topics.len() {
+            let what = format!("record {n} is in two partitions: {places:?}");
+            return Err(("I2", what));
         }
         Ok(())
+    }
+
+    /// A record is in a log, or went in a way in which brokers may lose what they acknowledged.
+    fn is_where_it_was_written(&self, n: usize, written: &RecordMetadata, finds: &Finds) -> bool {
+        let topic = self.application.ledger.borrow().entries[n].letter.topic;
+        let is_it = |place: &Place| {
+            let fits = written.offset.is_none_or(|offset| offset == place.offset);
+            fits && written.partition == place.partition
+        };
+        // Under acks=all only what all replicas in sync had was acknowledged.
+        let may_lose = |lost: &&Lost| lost.was_committed || self.plan.acks == Acks::Leader;
+        let mut lost = finds.lost(n).iter().filter(may_lose);
+        // A broker that has lost its state, or never had that of the topic's former self, may take any sequence, and then
+        // says of an earlier one that it was written.
+        let name = &self.plan.topics[topic].name;
+        let place = format!("{name}-{}", written.partition);
+        let is_mistaken = self.plan.names_old_duplicates
+            && written.offset.is_none()
+            && (finds.incarnations > 1 || self.has_struck(FaultKind::ForgetProducers, &place));
+        self.plan.acks == Acks::None
+            || is_mistaken
+            || finds.places(n).iter().any(is_it)
+            || lost.any(|lost| is_it(&lost.place))
+            || finds.is_retained_no_more(written.partition, written.offset)
     }
 
     /// A fault has struck this topic, or this partition of it.

@@ -3,6 +3,7 @@
 mod application;
 mod cases;
 mod ending;
+mod finds;
 mod judge;
 mod ledger;
 mod letter;
@@ -64,7 +65,7 @@ impl Trial {
             world.storm(&of_world, plan.faults, plan.storm);
         }
         if plan.ending == Ending::Kill {
-            let at = chance.duration(Duration::ZERO..plan.storm);
+            let at = chance.duration(plan.most_of_the_storm()..plan.storm);
             world.after(at, World::drop_drivers);
         }
         let keeps_handle = !matches!(plan.ending, Ending::Drop | Ending::Kill);

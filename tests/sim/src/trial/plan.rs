@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ottla::{Acks, Config};
 
-use crate::{Api, Chance, FaultKind, World};
+use crate::{Api, Chance, FaultKind, Tamper, World};
 
 /// All that is drawn for one trial.
 #[derive(Clone, Debug)]
@@ -16,6 +16,7 @@ pub(crate) struct Plan {
     pub(crate) keeps_order: bool,
     pub(crate) resends: bool,
     pub(crate) delivery_timeout: Duration,
+    pub(crate) request_timeout: Duration,
     pub(crate) max_block: Duration,
     pub(crate) max_request_size: usize,
     pub(crate) brokers: u16,
@@ -26,6 +27,10 @@ pub(crate) struct Plan {
     pub(crate) storm: Duration,
     pub(crate) kinds: Vec<FaultKind>,
     pub(crate) faults: usize,
+    /// Brokers say of a batch before the remembered ones that it is a duplicate.
+    pub(crate) names_old_duplicates: bool,
+    /// The cluster minds requests that come on a throttled connection.
+    pub(crate) watches_throttles: bool,
     pub(crate) ending: Ending,
     /// Where the partitions' sequences begin: near their end, now and then.
     pub(crate) first_sequence: i32,
@@ -56,6 +61,26 @@ pub(crate) enum Ending {
     /// The driver is dropped in the middle of everything.
     Kill,
 }
+
+/// How long a request and an answer are on their way at most, where nothing [holds them up](HOLDS_UP).
+const ON_THE_WAY: Duration = Duration::from_secs(1);
+
+/// Kinds after which a producer may not have read an answer for a long time.
+const HOLDS_UP: [FaultKind; 13] = [
+    FaultKind::CutRequest,
+    FaultKind::DripAnswers,
+    FaultKind::SwapAnswers,
+    FaultKind::LoseRequests,
+    FaultKind::LoseAnswers,
+    FaultKind::HalfOpen,
+    FaultKind::SlowWrites,
+    FaultKind::Detour,
+    FaultKind::Garbage,
+    FaultKind::Freeze,
+    FaultKind::Tampered(Tamper::Stop),
+    FaultKind::Tampered(Tamper::Cut),
+    FaultKind::Tampered(Tamper::HugeLength),
+];
 
 impl Plan {
     pub(crate) fn draw(chance: &mut Chance) -> Plan {
@@ -123,6 +148,8 @@ impl Plan {
         millis("socket.connection.setup.timeout.max.ms", &[1_000, 30_000]);
         millis("partitioner.availability.timeout.ms", &[0, 500]);
         let adaptive = chance.percent(70).to_string();
+        let growth = chance.pick(&["0", "20000", "65536"]);
+        settings.push(("batch.growth.max.bytes", (*growth).to_owned()));
         settings.push(("partitioner.adaptive.partitioning.enable", adaptive));
         settings.push(("partitioner.ignore.keys", chance.percent(10).to_string()));
         Plan {
@@ -135,6 +162,7 @@ impl Plan {
             keeps_order: is_idempotent || (in_flight == 1 && acks != "0"),
             resends,
             delivery_timeout: delivery,
+            request_timeout: request,
             max_block,
             max_request_size,
             settings,
@@ -155,14 +183,22 @@ impl Plan {
         while kinds.len() > mix {
             kinds.swap_remove(chance.below(kinds.len()));
         }
+        let watches_throttles = chance.percent(20);
+        if watches_throttles {
+            kinds.retain(|kind| !HOLDS_UP.contains(kind));
+            kinds.push(FaultKind::Throttle);
+        }
         let has = |kind| kinds.contains(&kind);
         Plan {
+            watches_throttles,
+            names_old_duplicates: chance.percent(30),
             settings: Vec::new(),
             acks: Acks::All,
             is_idempotent: true,
             keeps_order: true,
             resends: false,
             delivery_timeout: Duration::ZERO,
+            request_timeout: Duration::ZERO,
             max_block: Duration::ZERO,
             max_request_size: 0,
             brokers: *chance.pick(&[1, 2, 3, 3, 5]),
@@ -170,7 +206,7 @@ impl Plan {
             records: chance.within(500..800),
             actors: *chance.pick(&[1, 2, 3, 4, 4, 8]),
             storm: chance.duration(Duration::from_secs(3)..Duration::from_secs(60)),
-            faults: chance.within(30..60),
+            faults: chance.within(34..70),
             ending: *chance.pick(&[
                 Ending::Rest,
                 Ending::Rest,
@@ -201,11 +237,26 @@ impl Plan {
         }
     }
 
+    /// Before this the application does not stop.
+    pub(crate) fn most_of_the_storm(&self) -> Duration {
+        self.storm * 7 / 10
+    }
+
     /// The world that was drawn, before its first fault.
     pub(crate) fn world(&self, seed: u64, chance: &mut Chance) -> World {
         let mut world = World::new(self.brokers, seed);
-        world.cluster.set_replication(chance.within(1..4));
-        world.cluster.set_names_old_duplicates(chance.percent(30));
+        let replicas = chance.within(1..4);
+        let in_sync = replicas.min(usize::from(self.brokers)).min(2);
+        world.cluster.set_replication(replicas);
+        world
+            .cluster
+            .set_min_insync_replicas(chance.within(1..in_sync + 1));
+        if self.watches_throttles {
+            world.cluster.set_throttle_grace(Some(ON_THE_WAY));
+        }
+        world
+            .cluster
+            .set_names_old_duplicates(self.names_old_duplicates);
         world.cluster.set_leader_hints(chance.percent(70));
         world.cluster.set_auto_create(chance.percent(30));
         if chance.percent(10) {
@@ -218,10 +269,28 @@ impl Plan {
             world
                 .cluster
                 .set_log_append_time(&topic.name, chance.percent(20));
+            if chance.percent(15) {
+                let limit = *chance.pick(&[1_000, 20_000]);
+                world
+                    .cluster
+                    .set_topic_max_message_bytes(&topic.name, limit);
+            }
+            if chance.percent(30) {
+                let lag = chance.duration(Duration::ZERO..Duration::from_millis(50));
+                for partition in 0..topic.partitions {
+                    world
+                        .cluster
+                        .set_replication_lag(&topic.name, partition, lag);
+                }
+            }
         }
         for broker in 1..=i32::from(self.brokers) {
             let latency = chance.duration(Duration::from_micros(100)..Duration::from_millis(20));
             world.set_latency(broker, latency, latency / 2);
+            if !self.watches_throttles && chance.percent(20) {
+                world.set_bandwidth(broker, Some(*chance.pick(&[50_000, 1_000_000, 50_000_000])));
+                world.set_send_buffer(broker, *chance.pick(&[100, 4_000, 64_000]));
+            }
             let newest = *chance.pick(&[3, 8, 9, 11, 12, 13, 13, 13]);
             world
                 .cluster

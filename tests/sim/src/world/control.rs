@@ -9,27 +9,45 @@ use crate::network::{Dialling, Lookup, Machine, Tamper};
 /// Brokers.
 impl World {
     /// Stops a broker's process: its connections are reset, and its partitions get other leaders if they can.
+    ///
+    /// Does nothing if there is no such broker, as is true of all that is done to brokers here.
     pub fn crash(&mut self, broker: i32) {
-        self.cluster.stop_broker(broker);
-        self.reset(broker);
+        if self.has_broker(broker) {
+            self.cluster.stop_broker(broker);
+            self.reset(broker);
+        }
     }
 
     /// Starts a broker again, on the data that it had.
     pub fn recover(&mut self, broker: i32) {
-        self.cluster.start_broker(broker);
+        if self.has_broker(broker) {
+            self.cluster.start_broker(broker);
+        }
     }
 
     /// Stops a broker's process for a while without ending it: what it is asked waits.
     pub fn pause(&mut self, broker: i32, time: Duration) {
-        self.on_machine(broker, |machine| machine.is_paused = true);
-        self.after(time, move |world| world.resume(broker));
+        if self.has_broker(broker) {
+            self.cluster.pause_broker(broker);
+            self.after(time, move |world| world.resume(broker));
+        }
     }
 
-    fn resume(&mut self, broker: i32) {
-        self.on_machine(broker, |machine| machine.is_paused = false);
-        for wire in self.wires_to(broker) {
-            self.serve(wire);
+    pub(super) fn resume(&mut self, broker: i32) {
+        if self.has_broker(broker) {
+            self.cluster.resume_broker(broker);
         }
+    }
+
+    /// Lets a broker take so much longer for each answer.
+    pub fn set_slowness(&mut self, broker: i32, slowness: Duration) {
+        if self.has_broker(broker) {
+            self.cluster.set_broker_delay(broker, slowness);
+        }
+    }
+
+    pub(super) fn has_broker(&self, broker: i32) -> bool {
+        self.cluster.brokers().any(|id| id == broker)
     }
 }
 
@@ -79,11 +97,6 @@ impl World {
         self.on_machine(broker, |machine| machine.drip = drip);
     }
 
-    /// Lets the broker take so much longer for each answer.
-    pub fn set_slowness(&mut self, broker: i32, slowness: Duration) {
-        self.on_machine(broker, |machine| machine.slowness = slowness);
-    }
-
     /// Changes the bytes of the next answer to a Produce request.
     pub fn tamper(&mut self, broker: i32, tamper: Tamper) {
         self.on_machine(broker, |machine| machine.tampers.push_back(tamper));
@@ -92,6 +105,16 @@ impl World {
     /// Breaks the connection on which the next Produce request is written, after so many thousandths of its bytes.
     pub fn cut_next_produce(&mut self, broker: i32, permille: usize) {
         self.on_machine(broker, |machine| machine.cut = Some(permille.min(1000)));
+    }
+
+    /// Flips a bit of the last batch in the next Produce request that is written at once.
+    pub fn flip_next_produce(&mut self, broker: i32) {
+        self.on_machine(broker, |machine| machine.flips = true);
+    }
+
+    /// Lets the next answer to a Produce request be overtaken by the one behind it.
+    pub fn swap_next_answers(&mut self, broker: i32) {
+        self.on_machine(broker, |machine| machine.swaps = true);
     }
 
     /// Breaks all connections to a broker: both ends learn it at once, and what is on its way is lost.
@@ -114,9 +137,6 @@ impl World {
         let mut network = self.network.lock();
         network.machines().for_each(Machine::heal);
         network.names().for_each(|name| name.lookup = Lookup::Found);
-        drop(network);
-        let brokers: Vec<i32> = self.cluster.brokers().collect();
-        brokers.into_iter().for_each(|broker| self.resume(broker));
     }
 }
 
@@ -169,8 +189,9 @@ impl World {
     }
 
     pub(super) fn address_of(&self, broker: i32) -> Option<Ipv4Addr> {
-        let is_there = self.cluster.brokers().any(|id| id == broker);
-        let host = is_there.then(|| self.cluster.address(broker).0)?;
+        let host = self
+            .has_broker(broker)
+            .then(|| self.cluster.address(broker).0)?;
         let number = host.strip_prefix("broker-")?.parse().ok()?;
         Some(super::address(number))
     }

@@ -67,6 +67,10 @@ pub struct World {
     /// Planned faults strike before this only.
     calm_from: Duration,
     chance: Chance,
+    /// The moment for which the cluster's next answer is on the agenda.
+    armed: Option<Duration>,
+    /// Brokers that left the cluster and will be back: id, host and port.
+    removed: Vec<(i32, String, u16)>,
     /// Polls since the clock moved last.
     polls: usize,
 }
@@ -114,6 +118,8 @@ impl World {
             frozen_until: Duration::ZERO,
             calm_from: Duration::MAX,
             chance,
+            armed: None,
+            removed: Vec::new(),
             polls: 0,
         }
     }
@@ -200,6 +206,7 @@ impl World {
         if has_run {
             self.polls += 1;
         } else {
+            self.settle();
             let arrival = {
                 let mut network = self.network.lock();
                 let Some(at) = network.next() else {
@@ -341,6 +348,8 @@ impl World {
             }
             Arrival::Hangup { wire } => self.forget(wire),
             Arrival::AnswerIsDue { wire, frame } => self.answer(wire, frame, true),
+            // Whatever arrives lets the cluster give its answers.
+            Arrival::AnswerIsReady => self.armed = None,
             Arrival::AtProducer { wire, bytes } => self.network.lock().at_producer(wire, bytes),
             Arrival::Ended { wire, end } => self.network.lock().end(wire, end),
             Arrival::Alarm { waker } => waker.wake(),
@@ -363,7 +372,7 @@ impl World {
     }
 
     /// Lets a broker take the requests that have arrived on a wire.
-    pub(crate) fn serve(&mut self, wire: u64) {
+    fn serve(&mut self, wire: u64) {
         loop {
             let (request, broker) = {
                 let mut network = self.network.lock();
@@ -396,8 +405,28 @@ impl World {
         let now = self.now();
         let answer = self.cluster.handle(now, broker, wire, &request[..]);
         self.collect();
+        self.carry_out(wire, answer, api == Some(Api::Produce));
+    }
+
+    /// Has the cluster give the answers that it had to hold back, and come again when the next one is due.
+    fn settle(&mut self) {
+        let now = self.now();
+        while let Some(answered) = self.cluster.poll_answer(now) {
+            self.collect();
+            self.carry_out(answered.connection, answered.answer, true);
+        }
+        if let Some(at) = self.cluster.next_answer().map(|at| at.max(now))
+            && self.armed.is_none_or(|armed| at < armed)
+        {
+            self.armed = Some(at);
+            let mut network = self.network.lock();
+            network.schedule(at, Arrival::AnswerIsReady);
+        }
+    }
+
+    fn carry_out(&mut self, wire: u64, answer: Answer, may_be_tampered: bool) {
         match answer {
-            Answer::Reply(frame) => self.answer_slowly(wire, frame, api),
+            Answer::Reply(frame) => self.answer(wire, frame, may_be_tampered),
             Answer::Later { due, frame } => {
                 self.network
                     .lock()
@@ -406,21 +435,6 @@ impl World {
             Answer::Disconnect => self.hang_up(wire),
             Answer::Silence | Answer::Waits => {}
         }
-    }
-
-    fn answer_slowly(&mut self, wire: u64, frame: Bytes, api: Option<Api>) {
-        let slowness = {
-            let mut network = self.network.lock();
-            let address = network.wires.get(&wire).map(|wire| wire.address);
-            let machine = address.and_then(|address| network.machine(address));
-            machine.map_or(Duration::ZERO, |machine| machine.slowness)
-        };
-        if slowness.is_zero() {
-            return self.answer(wire, frame, api == Some(Api::Produce));
-        }
-        let mut network = self.network.lock();
-        let due = network.now + slowness;
-        network.schedule(due, Arrival::AnswerIsDue { wire, frame });
     }
 
     fn answer(&mut self, wire: u64, frame: Bytes, may_be_tampered: bool) {

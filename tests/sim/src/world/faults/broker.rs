@@ -42,10 +42,16 @@ impl World {
             | FaultKind::Pause
             | FaultKind::Slow
             | FaultKind::Throttle
+            | FaultKind::StaleMetadata
             | FaultKind::ChangeVersions => self.strike_process(kind),
             FaultKind::RefuseMetadata
             | FaultKind::RefuseProducerId
-            | FaultKind::RefuseApiVersions => self.strike_answer(kind),
+            | FaultKind::RefuseApiVersions
+            | FaultKind::RefuseTopic
+            | FaultKind::HostileProduce
+            | FaultKind::HostileMetadata
+            | FaultKind::HostileProducerId
+            | FaultKind::HostileVersions => self.strike_answer(kind),
             _ => self.strike_batch(kind),
         }
     }
@@ -69,9 +75,15 @@ impl World {
                 self.undo_later(move |world| world.set_slowness(broker, Duration::ZERO));
             }
             FaultKind::Throttle => {
-                let time = self.drawn_while();
-                self.cluster.set_throttle(time);
-                self.undo_later(|world| world.cluster.set_throttle(Duration::ZERO));
+                // Answers name whole milliseconds.
+                let time = self.drawn_while().as_millis() as u64;
+                self.cluster
+                    .set_broker_throttle(broker, Some(Duration::from_millis(time)));
+                self.undo_later(move |world| world.calm(broker));
+            }
+            FaultKind::StaleMetadata => {
+                self.cluster.lag_metadata(broker);
+                self.undo_later(move |world| world.catch_up(broker));
             }
             _ => {
                 let newest = *self.chance.pick(&[3, 7, 8, 9, 11, 12, 13]);
@@ -83,28 +95,27 @@ impl World {
         Some(format!("broker {broker}"))
     }
 
-    fn strike_answer(&mut self, kind: FaultKind) -> Option<String> {
-        let (on, codes): (On, &[i16]) = match kind {
-            FaultKind::RefuseMetadata => {
-                let (topic, _) = self.any_partition()?;
-                let codes = &[
-                    code::LEADER_NOT_AVAILABLE,
-                    code::UNKNOWN_TOPIC_OR_PARTITION,
-                    code::REQUEST_TIMED_OUT,
-                ];
-                (On::MetadataOf { topic }, codes)
-            }
-            FaultKind::RefuseProducerId => (On::InitProducerId, &[14, 15, 16, 51, -1]),
-            _ => (
-                On::ApiVersions,
-                &[code::UNSUPPORTED_VERSION, code::UNKNOWN_SERVER_ERROR],
-            ),
-        };
-        let code = *self.chance.pick(codes);
-        for _ in 0..self.chance.within(1..4) {
-            self.cluster.inject(on.clone(), Fault::Refuse(code));
+    /// The broker throttles nobody.
+    fn calm(&mut self, broker: i32) {
+        if self.has_broker(broker) {
+            self.cluster.set_broker_throttle(broker, None);
         }
-        Some(format!("{on:?}, code {code}"))
+    }
+
+    /// The broker tells the truth of the cluster.
+    fn catch_up(&mut self, broker: i32) {
+        if self.has_broker(broker) {
+            self.cluster.catch_up_metadata(broker);
+        }
+    }
+
+    /// Everything that a broker does it does as it should.
+    pub(super) fn heal_broker(&mut self, broker: i32) {
+        self.recover(broker);
+        self.resume(broker);
+        self.set_slowness(broker, Duration::ZERO);
+        self.calm(broker);
+        self.catch_up(broker);
     }
 
     fn strike_batch(&mut self, kind: FaultKind) -> Option<String> {

@@ -14,6 +14,8 @@ impl World {
                 let permille = *self.chance.pick(&[0, 1, 100, 500, 999, 1000]);
                 self.cut_next_produce(broker, permille);
             }
+            FaultKind::FlipRequest => self.flip_next_produce(broker),
+            FaultKind::SwapAnswers => self.swap_next_answers(broker),
             FaultKind::DripAnswers => {
                 let pause = self
                     .chance

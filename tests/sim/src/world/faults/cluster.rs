@@ -1,10 +1,23 @@
 //! Faults of the cluster: leaders, topics, and what brokers remember.
 
+use std::time::Duration;
+
 use super::FaultKind;
 use crate::World;
 
 impl World {
     pub(super) fn strike_cluster(&mut self, kind: FaultKind) -> Option<String> {
+        match kind {
+            FaultKind::ReplicationLag
+            | FaultKind::StallReplica
+            | FaultKind::ShrinkIsr
+            | FaultKind::UncleanElection => return self.strike_replicas(kind),
+            FaultKind::RenumberBroker
+            | FaultKind::SwapAddresses
+            | FaultKind::RemoveBroker
+            | FaultKind::ReplaceCluster => return self.strike_identity(kind),
+            _ => {}
+        }
         let (topic, partition) = self.any_partition()?;
         let (name, place) = (topic.clone(), format!("{topic}-{partition}"));
         match kind {
@@ -37,13 +50,17 @@ impl World {
             }
             FaultKind::RecreateTopic => {
                 let partitions = self.cluster.partitions(&topic);
-                let partitions = match self.chance.below(3) {
-                    0 => self.chance.within(1..partitions as usize + 1) as i32,
-                    _ => partitions,
-                };
-                self.cluster.delete_topic(&topic);
-                self.cluster.create_topic(&topic, partitions);
-                return Some(format!("{topic} with {partitions} partitions"));
+                self.cluster.recreate_topic(&topic, partitions, 0);
+                return Some(topic);
+            }
+            FaultKind::ShrinkTopic => {
+                let partitions = self.cluster.partitions(&topic) as usize;
+                if partitions < 2 {
+                    return None;
+                }
+                let (fewer, first) = (self.chance.within(1..partitions), self.chance.below(5));
+                self.cluster.recreate_topic(&topic, fewer as i32, first);
+                return Some(format!("{topic} to {fewer} of {partitions} partitions"));
             }
             FaultKind::GrowTopic => {
                 if self.cluster.partitions(&topic) > 30 {
@@ -52,6 +69,11 @@ impl World {
                 let more = self.chance.within(1..4) as i32;
                 self.cluster.add_partitions(&topic, more);
                 return Some(format!("{topic} by {more}"));
+            }
+            FaultKind::OldBrokers => {
+                self.cluster.set_names_unknown_producers(true);
+                let end = self.cluster.high_watermark(&topic, partition);
+                self.cluster.delete_records(&topic, partition, end);
             }
             FaultKind::Retention => {
                 let end = self.cluster.high_watermark(&topic, partition);
@@ -65,11 +87,15 @@ impl World {
     /// All brokers are up, all topics are seen, and every partition has a leader.
     pub(super) fn heal_cluster(&mut self) {
         let brokers: Vec<i32> = self.cluster.brokers().collect();
-        brokers.into_iter().for_each(|broker| self.recover(broker));
-        self.cluster.set_throttle(std::time::Duration::ZERO);
+        brokers
+            .into_iter()
+            .for_each(|broker| self.heal_broker(broker));
+        self.cluster.set_throttle(Duration::ZERO);
+        self.cluster.set_names_unknown_producers(false);
         let topics: Vec<String> = self.cluster.topics().map(str::to_owned).collect();
         for topic in topics {
             self.show(&topic);
+            self.heal_replicas(&topic);
             self.elect_missing(&topic);
             self.cluster.set_topic_max_message_bytes(&topic, 1_048_588);
         }

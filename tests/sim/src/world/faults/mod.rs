@@ -4,9 +4,13 @@ mod broker;
 mod bytes;
 mod cluster;
 mod host;
+mod hostile;
+mod identity;
 mod link;
+mod replicas;
 
 use std::fmt;
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::{Fact, World};
@@ -63,6 +67,10 @@ kinds! {
     Bytes CutRequest,
     /// Answers come a few bytes at a time.
     Bytes DripAnswers,
+    /// A bit of a batch in a Produce request is the other one.
+    Bytes FlipRequest,
+    /// An answer overtakes the one before it.
+    Bytes SwapAnswers,
 
     /// Nobody listens.
     Link RefuseDials,
@@ -133,6 +141,18 @@ kinds! {
     Broker RefuseProducerId,
     /// The versions are refused.
     Broker RefuseApiVersions,
+    /// The producer may not see a topic, nor write to it, for a while.
+    Broker RefuseTopic,
+    /// The broker tells of a cluster that was.
+    Broker StaleMetadata,
+    /// An answer to Produce decodes and makes no sense.
+    Broker HostileProduce,
+    /// An answer to Metadata decodes and makes no sense.
+    Broker HostileMetadata,
+    /// An answer to InitProducerId decodes and makes no sense.
+    Broker HostileProducerId,
+    /// An answer to ApiVersions decodes and makes no sense.
+    Broker HostileVersions,
 
     /// A partition is led by another broker.
     Cluster MoveLeader,
@@ -148,10 +168,30 @@ kinds! {
     Cluster HideTopic,
     /// A topic is deleted and made again.
     Cluster RecreateTopic,
+    /// A topic is deleted and made again with fewer partitions, led by others.
+    Cluster ShrinkTopic,
     /// A topic gets more partitions.
     Cluster GrowTopic,
     /// Retention takes the oldest records.
     Cluster Retention,
+    /// Brokers are of a kind that knows no producer whose records are all gone.
+    Cluster OldBrokers,
+    /// Batches take their time to the followers.
+    Cluster ReplicationLag,
+    /// A follower in sync copies nothing.
+    Cluster StallReplica,
+    /// Followers fall out of sync, perhaps more than `min.insync.replicas` allows.
+    Cluster ShrinkIsr,
+    /// A replica that is not in sync leads.
+    Cluster UncleanElection,
+    /// A broker has another id.
+    Cluster RenumberBroker,
+    /// Two brokers have each other's address.
+    Cluster SwapAddresses,
+    /// A broker leaves the cluster and joins again later.
+    Cluster RemoveBroker,
+    /// Another cluster answers behind the same names.
+    Cluster ReplaceCluster,
 
     /// The producer's process stands still.
     Host Freeze,
@@ -189,6 +229,9 @@ impl fmt::Display for FaultKind {
     }
 }
 
+/// Kinds that are drawn for one fault, if those before find nobody to strike.
+const MOST_TRIES: usize = 8;
+
 impl World {
     /// Lets a fault strike somebody, now and for a while, drawn by chance; false if there is nobody to strike.
     pub fn strike(&mut self, kind: FaultKind) -> bool {
@@ -208,12 +251,17 @@ impl World {
 
     /// Plans so many faults of these kinds at drawn moments within `time`, after which everything is healed.
     pub fn storm(&mut self, kinds: &[FaultKind], count: usize, time: Duration) {
+        let kinds: Rc<[FaultKind]> = kinds.into();
         for _ in 0..count {
-            let kind = *self.chance.pick(kinds);
             let at = self.chance.duration(Duration::ZERO..time);
+            let kinds = Rc::clone(&kinds);
             self.after(at, move |world| {
-                if world.now() < world.calm_from {
-                    world.strike(kind);
+                // A fault that finds nobody makes way for another one.
+                for _ in 0..MOST_TRIES {
+                    let kind = *world.chance.pick(&kinds);
+                    if world.now() >= world.calm_from || world.strike(kind) {
+                        return;
+                    }
                 }
             });
         }
@@ -226,6 +274,7 @@ impl World {
         self.calm_from = self.now();
         self.cluster.clear_faults();
         self.heal_network();
+        self.bring_back();
         self.heal_cluster();
         self.clock.set_right();
         self.frozen_until = self.now();

@@ -45,6 +45,9 @@ pub(crate) struct Wire {
     unanswered: VecDeque<i16>,
     /// The socket has taken a part of a request only, and that is known.
     choked: bool,
+    /// When the producer last wrote, and last read.
+    wrote: Duration,
+    read: Duration,
 }
 
 /// How a connection ended for the producer.
@@ -69,7 +72,10 @@ impl Network {
         let serial = self.serials;
         let machine = self.machines.get(&address);
         let round_trip = machine.map_or(Duration::from_millis(1), |m| 2 * m.one_way());
-        self.wires.insert(serial, Wire::new(address, port, dial));
+        let (wire, now) = (serial, self.now);
+        self.facts.push(Fact::Dials { wire, address });
+        self.wires
+            .insert(serial, Wire::new(address, port, dial, now));
         if machine.is_none_or(|machine| machine.dialling != Dialling::Lost) {
             self.schedule(self.now + round_trip, Arrival::Dialled { wire: serial });
         }
@@ -86,7 +92,11 @@ impl Network {
         let Some(wire) = self.wires.get_mut(&serial) else {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         };
+        let begins = !wire.requests.is_within();
         if let Some(end) = wire.end {
+            if begins && is_produce(&gather(slices, 6)) {
+                self.facts.push(Fact::Unwritten { wire: serial });
+            }
             return Poll::Ready(Err(end.kind().into()));
         }
         let machine = self
@@ -106,8 +116,7 @@ impl Network {
             return Poll::Pending;
         }
         let mut bytes = gather(slices, room);
-        let begins = !wire.requests.is_within() && bytes.get(4..6) == Some(&[0, 0]);
-        let cut = machine.cut.take_if(|_| begins);
+        let cut = machine.cut.take_if(|_| begins && is_produce(&bytes));
         if let Some(permille) = cut {
             let whole = slices.iter().map(|slice| slice.len()).sum::<usize>();
             bytes.truncate(whole * permille / 1000);
@@ -119,6 +128,12 @@ impl Network {
         let latency = machine.one_way() + self.chance.duration(Duration::ZERO..machine.jitter);
         wire.busy_to = wire.busy_to.max(now + latency) + machine.time_for(written);
         wire.buffered += written;
+        let vanishes = machine.loses_requests && !wire.deaf;
+        if vanishes && begins && wire.unanswered.is_empty() {
+            let idle = now - wire.wrote.max(wire.read);
+            self.facts.push(Fact::Vanishes { wire: serial, idle });
+        }
+        wire.wrote = now;
         wire.unanswered.extend(wire.requests.pass(&bytes));
         wire.choked &= wire.requests.is_within();
         wire.deaf |= machine.loses_requests;
@@ -136,6 +151,7 @@ impl Network {
             self.end(serial, End::Reset);
             self.hang_up_later(serial);
             if written == 0 {
+                self.facts.push(Fact::Unwritten { wire: serial });
                 return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
             }
         }
@@ -148,6 +164,7 @@ impl Network {
         cx: &Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
+        let now = self.now;
         let Some(wire) = self.wires.get_mut(&serial) else {
             return Poll::Ready(Ok(0));
         };
@@ -168,6 +185,7 @@ impl Network {
             wire.arrived.pop_front();
         }
         buffer[..piece.len()].copy_from_slice(&piece);
+        wire.read = now;
         for _ in wire.answers.pass(&piece) {
             if wire.unanswered.pop_front() == Some(0) {
                 self.facts.push(Fact::Heard { wire: serial });
@@ -190,6 +208,9 @@ impl Network {
             metadata: wire.unanswered.contains(&METADATA),
             within: wire.requests.is_within(),
             within_answer: wire.answers.is_within(),
+            ended: wire.end.is_some(),
+            lost: wire.deaf || wire.mute,
+            silent: self.now - wire.read,
         };
         self.facts.push(fact);
         self.hang_up_later(serial);
@@ -436,7 +457,7 @@ const METADATA: i16 = 3;
 const MOST_OF_A_REQUEST: usize = 100 << 20;
 
 impl Wire {
-    fn new(address: Ipv4Addr, port: u16, dial: socket::Pending<u64>) -> Wire {
+    fn new(address: Ipv4Addr, port: u16, dial: socket::Pending<u64>, now: Duration) -> Wire {
         Wire {
             address,
             port,
@@ -459,6 +480,8 @@ impl Wire {
             answers: Framer::default(),
             unanswered: VecDeque::new(),
             choked: false,
+            wrote: now,
+            read: now,
         }
     }
 }
@@ -471,6 +494,11 @@ impl End {
             End::Refused => io::ErrorKind::ConnectionRefused,
         }
     }
+}
+
+/// The first bytes of a request are those of a Produce request.
+fn is_produce(bytes: &[u8]) -> bool {
+    bytes.get(4..6) == Some(&[0, 0])
 }
 
 fn gather(slices: &[io::IoSlice<'_>], most: usize) -> Vec<u8> {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
-use ottla::{Delivery, ErrorCode, Fatal, Producer, Purge, RecordMetadata, SendError, Undelivered};
+use ottla::{Delivery, InCallback, Producer, Purge, RecordMetadata, SendError, Undelivered};
 
 use super::ledger::{Flush, Ledger};
 use super::letter::Letter;
@@ -40,16 +40,21 @@ pub(crate) enum Message {
     Panicked {
         n: usize,
     },
-    /// A callback has sent a record.
+    /// A callback has sent a record, and tried to flush.
     Sent {
         n: usize,
         result: Result<(), SendError>,
+        flushed: Result<(), InCallback>,
         at: Duration,
     },
 }
 
-/// How long a producer may take to work again once the faults are over.
-const PROBES: Duration = Duration::from_secs(60);
+/// A future was dropped before its end.
+struct Dropped {
+    /// Somebody had woken it, and it was not asked why.
+    woken: bool,
+}
+
 /// For so long after the faults the actors still send.
 pub(crate) const GRACE: Duration = Duration::from_secs(5);
 
@@ -145,23 +150,27 @@ impl Application {
 
     async fn send_and_wait(&self, producer: &Producer, n: usize, chance: &mut Chance) {
         let letter = self.letter(n);
-        let send = pin!(producer.send(letter.record(&self.plan)));
+        let send = producer.send(letter.record(&self.plan));
+        let send = pin!(self.in_line(producer, n, send));
         match self.perhaps(send, chance).await {
-            Some(Ok(delivery)) => self.accepted_now(n, delivery, chance),
-            Some(Err(error)) => self
+            Ok(Ok(delivery)) => self.accepted_now(n, delivery, chance),
+            Ok(Err(error)) => self
                 .ledger
                 .borrow_mut()
                 .refuse_in_time(n, error, self.clock.now()),
-            None => self.ledger.borrow_mut().abandon(n, self.clock.now()),
+            Err(Dropped { woken }) => {
+                let mut ledger = self.ledger.borrow_mut();
+                ledger.notes.push(Fact::GivenUp { record: n, woken });
+                ledger.abandon(n, self.clock.now());
+            }
         }
     }
 
     async fn send_with(&self, producer: &Producer, n: usize, chance: &mut Chance) {
         let letter = self.letter(n);
         let callback = self.callback(producer, n, chance);
-        let result = producer
-            .send_with(letter.record(&self.plan), callback)
-            .await;
+        let send = producer.send_with(letter.record(&self.plan), callback);
+        let result = self.in_line(producer, n, send).await;
         self.accepted_with_callback(n, result);
     }
 
@@ -207,28 +216,26 @@ impl Application {
             .borrow_mut()
             .struck(FaultKind::MemoryFull, "a burst".to_owned());
         for _ in 0..chance.within(20..60) {
-            let n = self.draw(chance);
+            let n = self.draw_large(chance);
             self.try_send(producer, n, chance);
         }
-        let n = self.draw(chance);
+        let n = self.draw_large(chance);
         self.send_and_wait(producer, n, chance).await;
     }
 
     async fn flush(&self, producer: &Producer, chance: &mut Chance) {
         let covered = self.ledger.borrow().covered();
         let since = self.clock.now();
-        let flush = pin!(producer.flush());
-        if self.perhaps(flush, chance).await.is_some() {
-            let at = self.clock.now();
-            self.note(format!("flushed {} records", covered.len()));
-            self.ledger
-                .borrow_mut()
-                .flushes
-                .push(Flush { since, at, covered });
+        let flush = self.ledger.borrow_mut().begin_flush();
+        let future = pin!(producer.flush());
+        let dropped = self.perhaps(future, chance).await.is_err();
+        let mut ledger = self.ledger.borrow_mut();
+        ledger.notes.push(Fact::FlushEnds { flush, dropped });
+        if dropped {
+            ledger.struck(FaultKind::DropFuture, "a flush".to_owned());
         } else {
-            self.ledger
-                .borrow_mut()
-                .struck(FaultKind::DropFuture, "a flush".to_owned());
+            let at = self.clock.now();
+            ledger.flushes.push(Flush { since, at, covered });
         }
     }
 
@@ -240,108 +247,19 @@ impl Application {
             .struck(FaultKind::Purge, format!("{what:?}"));
     }
 
-    async fn end(&self, producer: Producer, chance: &mut Chance) {
-        self.note(format!("the end: {:?}", self.plan.ending));
-        match self.plan.ending {
-            Ending::Rest => {
-                while self.ledger.borrow().open > 0 {
-                    self.clock.sleep(Duration::from_millis(100)).await;
-                }
-                producer.flush().await;
-                self.probe(&producer, chance).await;
-                self.check_memory(&producer).await;
-                producer.close(Duration::from_secs(5)).await;
-            }
-            Ending::Close => {
-                producer
-                    .close(self.plan.delivery_timeout + Duration::from_secs(1))
-                    .await
-            }
-            Ending::Force => {
-                let grace = chance.duration(Duration::ZERO..Duration::from_secs(2));
-                let before = self.clock.now();
-                producer.close(grace).await;
-                self.ledger
-                    .borrow_mut()
-                    .closed(before + grace, self.clock.now());
-            }
-            Ending::Drop | Ending::Kill => drop(producer),
-        }
-        self.note("the producer's handle is gone".to_owned());
-    }
-
-    /// At rest all memory is free, once the sockets have let go of the last request: its records may have had their outcome
-    /// while a slow path still took its bytes, which ends when the request times out.
-    async fn check_memory(&self, producer: &Producer) {
-        let until = self.clock.now() + self.plan.request_timeout + Duration::from_secs(1);
-        loop {
-            let metrics = producer.metrics();
-            let (free, all) = (metrics.buffer_available_bytes, metrics.buffer_total_bytes);
-            if free == all {
-                return;
-            }
-            if self.clock.now() > until {
-                let what = format!("at rest {free} of {all} bytes are free");
-                return self.ledger.borrow_mut().accuse("I7", what);
-            }
-            self.clock.sleep(Duration::from_millis(100)).await;
-        }
-    }
-
-    /// Once the faults are over every topic takes records again, within a minute and the time of one record that still
-    /// goes where it can't.
-    async fn probe(&self, producer: &Producer, chance: &mut Chance) {
-        while self.clock.now() < self.plan.storm {
-            self.clock.sleep(self.plan.storm - self.clock.now()).await;
-        }
-        for topic in 0..self.plan.topics.len() {
-            // A record may go to a partition that the topic has no more, and end only with its own time.
-            let until = self.clock.now() + PROBES + self.plan.delivery_timeout;
-            while !self.probe_once(producer, topic, chance).await {
-                if self.clock.now() > until {
-                    let what = format!("nothing is written to {}", self.plan.topics[topic].name);
-                    return self.ledger.borrow_mut().accuse("I15", what);
-                }
-                self.clock.sleep(Duration::from_millis(500)).await;
-            }
-        }
-    }
-
-    /// Whether a record of the topic is written, or the producer has found out that it never can be.
-    async fn probe_once(&self, producer: &Producer, topic: usize, chance: &mut Chance) -> bool {
-        let n = self.draw(chance);
-        let letter = Letter {
-            topic,
-            partition: None,
-            ..Letter::small(n)
-        };
-        self.ledger.borrow_mut().entries[n].letter = letter.clone();
-        match producer.send(letter.record(&self.plan)).await {
-            Err(error) => {
-                // Who was told that brokers know no producer ids has said so, and is at its end.
-                let no_ids = Fatal::ProducerId(ErrorCode::UNSUPPORTED_VERSION);
-                let is_over = self.plan.kinds.contains(&FaultKind::HostileVersions)
-                    && error == SendError::Fatal(no_ids);
-                self.ledger
-                    .borrow_mut()
-                    .refuse_in_time(n, error, self.clock.now());
-                is_over
-            }
-            Ok(delivery) => {
-                self.ledger.borrow_mut().accept_in_time(n, self.clock.now());
-                let outcome = delivery.await;
-                let is_written = outcome.is_ok();
-                self.ledger.borrow_mut().end(n, outcome, self.clock.now());
-                is_written
-            }
-        }
-    }
-
     /// Draws the next record.
-    fn draw(&self, chance: &mut Chance) -> usize {
+    pub(super) fn draw(&self, chance: &mut Chance) -> usize {
         let mut ledger = self.ledger.borrow_mut();
         let letter = Letter::draw(ledger.entries.len(), &self.plan, chance);
         ledger.ask(letter, self.actor, self.clock.now())
+    }
+
+    /// Draws a record of which few fill the memory.
+    fn draw_large(&self, chance: &mut Chance) -> usize {
+        let n = self.draw(chance);
+        let size = chance.within(1_000..(self.plan.max_request_size - 500).min(20_000));
+        self.ledger.borrow_mut().entries[n].letter.fill(n, size);
+        n
     }
 
     fn letter(&self, n: usize) -> Letter {
@@ -413,6 +331,8 @@ impl Application {
         let (told, clock) = (Arc::clone(&self.told), self.clock.clone());
         move || {
             let (inner, watch) = (Arc::clone(&told), clock.clone());
+            // It can't wait for itself: unless there is nothing to flush, this is refused.
+            let flushed = producer.flush_blocking();
             let result = producer.try_send_with(letter.record(&plan), move |outcome| {
                 tell(
                     &inner,
@@ -428,6 +348,7 @@ impl Application {
                 Message::Sent {
                     n,
                     result,
+                    flushed,
                     at: clock.now(),
                 },
             );
@@ -444,8 +365,14 @@ impl Application {
                 Message::Panicked { n } => {
                     ledger.struck(FaultKind::PanickingCallback, format!("of record {n}"));
                 }
-                Message::Sent { n, result, at } => {
-                    ledger.struck(FaultKind::SendingCallback, format!("sends record {n}"));
+                Message::Sent {
+                    n,
+                    result,
+                    flushed,
+                    at,
+                } => {
+                    let what = format!("sends record {n}, a flush: {flushed:?}");
+                    ledger.struck(FaultKind::SendingCallback, what);
                     ledger.ask_again(n, at);
                     match result {
                         Ok(()) => ledger.accept_callback(n, at),
@@ -456,28 +383,54 @@ impl Application {
         }
     }
 
-    /// A future's result, unless it is drawn to be dropped after some polls.
+    /// The result of a send, with a note if it has to wait.
+    async fn in_line<F: Future>(&self, producer: &Producer, n: usize, send: F) -> F::Output {
+        let mut send = pin!(send);
+        let mut waits = false;
+        poll_fn(|cx| {
+            let poll = send.as_mut().poll(cx);
+            if poll.is_pending() && !std::mem::replace(&mut waits, true) {
+                let free = producer.metrics().buffer_available_bytes;
+                let mut ledger = self.ledger.borrow_mut();
+                let lacks_room = ledger.entries[n].letter.size() > free;
+                ledger.notes.push(Fact::Waits {
+                    record: n,
+                    lacks_room,
+                });
+            }
+            poll
+        })
+        .await
+    }
+
+    /// A future's result, unless it is drawn to be dropped: after some polls, or when it is woken.
     async fn perhaps<F: Future>(
         &self,
         mut future: Pin<&mut F>,
         chance: &mut Chance,
-    ) -> Option<F::Output> {
-        let mut polls = match chance.percent(self.plan.drops) {
-            true => chance.within(1..4),
-            false => usize::MAX,
+    ) -> Result<F::Output, Dropped> {
+        let (mut polls, woken) = match chance.percent(self.plan.drops) {
+            true if chance.percent(50) => (1, true),
+            true => (chance.within(1..4), false),
+            false => (usize::MAX, false),
         };
-        poll_fn(|cx| match future.as_mut().poll(cx) {
-            Poll::Ready(output) => Poll::Ready(Some(output)),
-            Poll::Pending if polls == 1 => Poll::Ready(None),
-            Poll::Pending => {
-                polls -= 1;
-                Poll::Pending
+        poll_fn(|cx| {
+            if polls == 0 {
+                return Poll::Ready(Err(Dropped { woken }));
+            }
+            match future.as_mut().poll(cx) {
+                Poll::Ready(output) => Poll::Ready(Ok(output)),
+                Poll::Pending if polls == 1 && !woken => Poll::Ready(Err(Dropped { woken })),
+                Poll::Pending => {
+                    polls -= 1;
+                    Poll::Pending
+                }
             }
         })
         .await
     }
 
-    fn note(&self, what: String) {
+    pub(super) fn note(&self, what: String) {
         self.ledger.borrow_mut().notes.push(Fact::Note { what });
     }
 }

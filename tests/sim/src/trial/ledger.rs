@@ -26,6 +26,8 @@ pub(crate) struct Ledger {
     pub(crate) frozen: Vec<(Duration, Duration)>,
     /// Flushes that have ended and are not judged yet.
     pub(crate) flushes: Vec<Flush>,
+    /// Flushes that have begun.
+    begun: usize,
 }
 
 /// The settings' deadlines.
@@ -219,6 +221,14 @@ impl Ledger {
 
     pub(crate) fn struck(&mut self, kind: FaultKind, target: String) {
         self.notes.push(Fact::Struck { kind, target });
+    }
+
+    /// A flush begins; returns its number.
+    pub(crate) fn begin_flush(&mut self) -> usize {
+        let flush = self.begun;
+        self.begun += 1;
+        self.notes.push(Fact::FlushBegins { flush });
+        flush
     }
 
     /// The records that a flush has to wait for.

@@ -32,7 +32,7 @@ impl Letter {
             _ => chance.within(0..200),
         };
         let number = (n as u32).to_be_bytes();
-        let value: Vec<u8> = number.into_iter().cycle().take(size).collect();
+        let value = value_of(n, size);
         let mut headers = Vec::new();
         if size < number.len() {
             headers.push((NUMBER.to_owned(), Some(number.to_vec())));
@@ -75,6 +75,16 @@ impl Letter {
             headers: Vec::new(),
             timestamp: None,
         }
+    }
+
+    /// Makes its value so many bytes long.
+    pub(crate) fn fill(&mut self, n: usize, size: usize) {
+        self.value = Some(value_of(n, size));
+    }
+
+    /// The bytes of its key and its value.
+    pub(crate) fn size(&self) -> usize {
+        self.key.as_ref().map_or(0, Vec::len) + self.value.as_ref().map_or(0, Vec::len)
     }
 
     /// The record as the application hands it in.
@@ -122,4 +132,10 @@ impl Letter {
         };
         Some(u32::from_be_bytes(*bytes.first_chunk()?) as usize)
     }
+}
+
+/// A value of so many bytes that tells its record's number.
+fn value_of(n: usize, size: usize) -> Vec<u8> {
+    let number = (n as u32).to_be_bytes();
+    number.into_iter().cycle().take(size).collect()
 }

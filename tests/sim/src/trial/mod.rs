@@ -2,6 +2,7 @@
 
 mod application;
 mod cases;
+mod ending;
 mod finds;
 mod judge;
 mod ledger;

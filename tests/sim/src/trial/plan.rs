@@ -213,7 +213,7 @@ impl Plan {
             topics,
             names_only,
             records: chance.within(500..800),
-            actors: chance.within(1..5),
+            actors: *chance.pick(&[1, 2, 3, 4, 4, 8]),
             storm: Plan::draw_storm(chance),
             faults: chance.within(34..70),
             ending: *chance.pick(&[

@@ -1,6 +1,7 @@
 //! What happens in a world, as its trace says it and its observers see it.
 
 use std::fmt;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use ottla::{RecordMetadata, Undelivered};
@@ -19,6 +20,13 @@ pub enum Fact {
         host: String,
         /// The addresses.
         found: usize,
+    },
+    /// A producer dials.
+    Dials {
+        /// The connection to be.
+        wire: u64,
+        /// Where to.
+        address: Ipv4Addr,
     },
     /// A dial was refused.
     Refused,
@@ -43,6 +51,24 @@ pub enum Fact {
         within: bool,
         /// An answer was read in part.
         within_answer: bool,
+        /// The producer knew that the other end was gone; otherwise it left by its own decision.
+        ended: bool,
+        /// Bytes of one direction, or both, were lost without a word.
+        lost: bool,
+        /// For so long nothing was read.
+        silent: Duration,
+    },
+    /// A connection was found to be gone before the first byte of a Produce request was written.
+    Unwritten {
+        /// The connection.
+        wire: u64,
+    },
+    /// From here on nothing that is written on a connection arrives, and it had nothing to do before.
+    Vanishes {
+        /// The connection.
+        wire: u64,
+        /// For so long nothing was read or written.
+        idle: Duration,
     },
     /// A request reached a broker.
     Asked {
@@ -111,6 +137,41 @@ pub enum Fact {
         /// Why.
         why: String,
     },
+    /// The send of a record has to wait.
+    Waits {
+        /// The application's number of the record.
+        record: usize,
+        /// The record is larger than what is free of the memory.
+        lacks_room: bool,
+    },
+    /// The application has given up the send of a record that waited.
+    GivenUp {
+        /// The application's number of the record.
+        record: usize,
+        /// It was woken, and did not look why.
+        woken: bool,
+    },
+    /// A flush begins.
+    FlushBegins {
+        /// The application's number of the flush.
+        flush: usize,
+    },
+    /// A flush has ended, or its future was dropped.
+    FlushEnds {
+        /// The application's number of the flush.
+        flush: usize,
+        /// It was dropped.
+        dropped: bool,
+    },
+    /// The application closes the producer.
+    CloseBegins {
+        /// How long the producer may take.
+        grace: Duration,
+    },
+    /// A close has returned.
+    CloseEnds,
+    /// The application drops its last handle without a close.
+    LastHandle,
     /// A record has its outcome.
     Ended {
         /// The application's number of the record.
@@ -129,6 +190,7 @@ impl fmt::Display for Fact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Fact::LookedUp { host, found } => write!(f, "{host} has {found} addresses"),
+            Fact::Dials { wire, address } => write!(f, "wire {wire} is dialled to {address}"),
             Fact::Refused => write!(f, "a dial is refused"),
             Fact::Up { wire, broker } => write!(f, "wire {wire} to broker {broker} is up"),
             Fact::Left {
@@ -138,9 +200,12 @@ impl fmt::Display for Fact {
                 metadata,
                 within,
                 within_answer,
+                ended,
+                lost,
+                silent,
             } => write!(
                 f,
-                "wire {wire} to broker {broker} is left: {unanswered} unanswered{}{}{}",
+                "wire {wire} to broker {broker} is left: {unanswered} unanswered{}{}{}{}{}, silent for {silent:?}",
                 if *metadata { " and metadata" } else { "" },
                 if *within { ", a request in part" } else { "" },
                 if *within_answer {
@@ -148,7 +213,13 @@ impl fmt::Display for Fact {
                 } else {
                     ""
                 },
+                if *ended { ", it was over" } else { "" },
+                if *lost { ", bytes were lost" } else { "" },
             ),
+            Fact::Unwritten { wire } => write!(f, "wire {wire} is gone before a byte is written"),
+            Fact::Vanishes { wire, idle } => {
+                write!(f, "wire {wire} loses what is written, idle for {idle:?}")
+            }
             Fact::Asked {
                 wire,
                 broker,
@@ -188,6 +259,25 @@ impl fmt::Display for Fact {
             Fact::Sent { record } => write!(f, "record {record} is sent"),
             Fact::Accepted { record } => write!(f, "record {record} is accepted"),
             Fact::Declined { record, why } => write!(f, "record {record} is refused: {why}"),
+            Fact::Waits { record, lacks_room } => write!(
+                f,
+                "record {record} waits{}",
+                if *lacks_room { " for room" } else { "" }
+            ),
+            Fact::GivenUp { record, woken } => write!(
+                f,
+                "the send of record {record} is given up{}",
+                if *woken { " when woken" } else { "" }
+            ),
+            Fact::FlushBegins { flush } => write!(f, "flush {flush} begins"),
+            Fact::FlushEnds { flush, dropped } => write!(
+                f,
+                "flush {flush} {}",
+                if *dropped { "is dropped" } else { "has ended" }
+            ),
+            Fact::CloseBegins { grace } => write!(f, "a close begins, within {grace:?}"),
+            Fact::CloseEnds => f.write_str("a close has returned"),
+            Fact::LastHandle => f.write_str("the last handle is dropped"),
             Fact::Ended { record, told } => write!(f, "record {record}: {told}"),
             Fact::Note { what } => f.write_str(what),
         }

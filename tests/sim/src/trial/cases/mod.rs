@@ -3,6 +3,7 @@
 //! A watch sees every fact as it happens and counts a case when its situation has come about and been survived. What
 //! would be wrong there is the judge's business.
 
+mod batches;
 mod closing;
 mod expiry;
 mod idempotence;
@@ -12,9 +13,11 @@ mod memory;
 mod metadata;
 mod ordering;
 mod process;
+mod roads;
 mod size;
 mod time;
 mod topics;
+mod traffic;
 
 use std::collections::BTreeMap;
 
@@ -89,9 +92,7 @@ impl Watches {
             Box::<lanes::Lanes>::default(),
             Box::<size::Size>::default(),
             Box::<metadata::Metadata>::default(),
-            Box::<links::Links>::default(),
-            Box::<memory::Memory>::default(),
-            Box::<closing::Closing>::default(),
+            Box::<traffic::Traffic>::default(),
             Box::<time::Time>::default(),
             Box::<process::Process>::default(),
         ])

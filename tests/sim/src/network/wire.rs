@@ -121,7 +121,7 @@ impl Network {
             let whole = slices.iter().map(|slice| slice.len()).sum::<usize>();
             bytes.truncate(whole * permille / 1000);
         }
-        if begins && machine.flips && flip(&mut bytes, &mut self.chance) {
+        if begins && is_produce(&bytes) && machine.flips && flip(&mut bytes, &mut self.chance) {
             machine.flips = false;
         }
         let written = bytes.len();

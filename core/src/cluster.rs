@@ -204,6 +204,11 @@ impl Cluster {
             && let Some(known) = self.id.replace(id.into())
             && *known != *id
         {
+            // Its epochs have nothing to do with those of the one before (H150).
+            let topics = self.topics.iter_mut();
+            for leader in topics.flat_map(|topic| &mut topic.leaders) {
+                leader.epoch = -1;
+            }
             changes.push(Change::AnotherCluster);
         }
         self.apply_brokers(&response.brokers, &mut changes);
@@ -469,6 +474,20 @@ mod tests {
         let (mut cluster, topic) = known(1, &[(1, 5), (1, 5)]);
         let changes = apply(&mut cluster, &answer(2, &[(2, 0)]));
         assert_eq!(changes, [Change::Recreated(topic), Change::Topic(topic)]);
+        assert_eq!(leaders(&cluster, topic), [Some(2)]);
+    }
+
+    #[test]
+    fn h150_another_cluster_counts_its_epochs_anew() {
+        let of = |cluster_id, leaders| MetadataResponse {
+            cluster_id: Some(cluster_id),
+            ..answer(0, leaders)
+        };
+        let mut cluster = Cluster::new(Duration::from_secs(300));
+        let topic = cluster.topic("t").unwrap();
+        apply(&mut cluster, &of("old", &[(1, 5)]));
+        let changes = apply(&mut cluster, &of("new", &[(2, 0)]));
+        assert_eq!(changes, [Change::AnotherCluster, Change::Topic(topic)]);
         assert_eq!(leaders(&cluster, topic), [Some(2)]);
     }
 

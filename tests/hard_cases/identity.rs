@@ -152,5 +152,11 @@ fn h036_a_broker_without_record_batches_is_a_clear_error_at_once() {
         Some(&Fate::NotWritten(DeliveryError::UnsupportedVersion))
     );
     assert!(stage.now() < Duration::from_secs(1));
+
+    // The link goes with the refusal: the next one asks again, and the broker is a newer one by now.
+    stage.model.set_versions(1, Api::Produce, Some((0, 13)));
+    let after = stage.send("letters", None, None, b"new enough");
+    stage.run_to_idle();
+    assert!(stage.is_written(after));
     stage.check();
 }

@@ -6,6 +6,9 @@ use ottla::{Acks, Config};
 
 use crate::{Api, Chance, FaultKind, World};
 
+/// The longest `delivery.timeout.ms`.
+const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
+
 /// All that is drawn for one trial.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
@@ -123,7 +126,7 @@ impl Plan {
         let adaptive = chance.percent(70).to_string();
         settings.push(("partitioner.adaptive.partitioning.enable", adaptive));
         settings.push(("partitioner.ignore.keys", chance.percent(10).to_string()));
-        Plan {
+        let plan = Plan {
             acks: match acks {
                 "all" => Acks::All,
                 "1" => Acks::Leader,
@@ -137,7 +140,19 @@ impl Plan {
             max_request_size,
             settings,
             ..Plan::draw_world(chance)
+        };
+        plan.perhaps_without_deadline(chance)
+    }
+
+    /// Now and then the deadline is the last that there is, if no record waits for a partition that is gone.
+    fn perhaps_without_deadline(mut self, chance: &mut Chance) -> Plan {
+        let may_wait_forever = self.kinds.contains(&FaultKind::RecreateTopic);
+        if chance.percent(10) && !may_wait_forever {
+            self.delivery_timeout = LONGEST;
+            self.settings
+                .push(("delivery.timeout.ms", i32::MAX.to_string()));
         }
+        self
     }
 
     /// The cluster, the application and the faults, for whatever settings.
@@ -202,6 +217,9 @@ impl Plan {
         world
             .cluster
             .set_names_unknown_producers(chance.percent(20));
+        if chance.percent(15) {
+            world.cluster.set_remembered_batches(chance.within(1..3));
+        }
         world.cluster.set_leader_hints(chance.percent(70));
         world.cluster.set_auto_create(chance.percent(30));
         if chance.percent(10) {
@@ -223,7 +241,37 @@ impl Plan {
                 .cluster
                 .set_versions(broker, Api::Produce, Some((0, newest)));
         }
+        if chance.percent(5) {
+            self.begin_with_an_old_broker(&mut world, chance);
+        }
+        if chance.percent(10) {
+            self.begin_with_sluggish_brokers(&mut world, chance);
+        }
         world
+    }
+
+    /// One broker takes no record batches until it is replaced, while faults still strike.
+    fn begin_with_an_old_broker(&self, world: &mut World, chance: &mut Chance) {
+        world.cluster.set_versions(1, Api::Produce, Some((0, 2)));
+        let replaced = chance.duration(Duration::ZERO..self.storm / 2);
+        world.after(replaced, |world| {
+            world.cluster.set_versions(1, Api::Produce, Some((0, 13)));
+            world.reset(1);
+        });
+    }
+
+    /// The brokers answer when the requests' time is nearly over, until all faults are.
+    fn begin_with_sluggish_brokers(&self, world: &mut World, chance: &mut Chance) {
+        let patience = self.millis("request.timeout.ms");
+        for broker in 1..=i32::from(self.brokers) {
+            let slowness = chance.duration(patience / 2..patience);
+            world.set_slowness(broker, slowness);
+        }
+    }
+
+    /// No record's time is over before the trial is.
+    pub(crate) fn is_without_deadline(&self) -> bool {
+        self.delivery_timeout >= LONGEST
     }
 
     /// A setting that is a number of milliseconds; zero if it was not drawn.

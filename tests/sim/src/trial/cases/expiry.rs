@@ -44,9 +44,6 @@ enum Mute {
     Over,
 }
 
-/// The longest time that a setting of Java's takes.
-const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
-
 /// Answers upon which a batch in time would be sent again, or split.
 const AGAIN: [i16; 7] = [
     code::NOT_LEADER_OR_FOLLOWER,
@@ -119,7 +116,7 @@ impl Expiry {
                 self.has_just_expired = expired(entry).is_some();
                 // The largest setting is no time at all, and no reason to give up.
                 let is_written = matches!(entry.fate, Fate::Written(_));
-                hits.hit_if(42, is_written && scene.plan.delivery_timeout >= LONGEST);
+                hits.hit_if(42, is_written && scene.plan.is_without_deadline());
                 return;
             }
             Fact::Sent { .. } | Fact::Accepted { .. } | Fact::Note { .. } => return,

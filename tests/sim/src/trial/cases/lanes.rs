@@ -282,7 +282,7 @@ impl Lanes {
 /// Whether what follows a topic's name means this partition of it, or all of them.
 fn names(rest: &str, partition: i32) -> bool {
     let Some(rest) = rest.strip_prefix('-') else {
-        return rest.is_empty() || rest.starts_with(' ');
+        return rest.is_empty() || rest.starts_with([' ', ',']);
     };
     let digits = rest.split(|c: char| !c.is_ascii_digit()).next();
     digits.and_then(|digits| digits.parse().ok()) == Some(partition)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ottla::{Acks, Config};
 
-use crate::{Api, Chance, FaultKind, World};
+use crate::{Api, Chance, Fault, FaultKind, On, World, code};
 
 /// The longest `delivery.timeout.ms`.
 const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
@@ -260,12 +260,21 @@ impl Plan {
         });
     }
 
-    /// The brokers answer when the requests' time is nearly over, until all faults are.
+    /// The brokers answer when the requests' time is nearly over, refusals included, until all faults are over.
     fn begin_with_sluggish_brokers(&self, world: &mut World, chance: &mut Chance) {
         let patience = self.millis("request.timeout.ms");
         for broker in 1..=i32::from(self.brokers) {
             let slowness = chance.duration(patience / 2..patience);
             world.set_slowness(broker, slowness);
+        }
+        for _ in 0..60 {
+            let topic = chance.pick(&self.topics);
+            let partition = chance.below(topic.partitions as usize) as i32;
+            let on = On::produce(&topic.name, partition);
+            let code = *chance.pick(&[code::NOT_ENOUGH_REPLICAS, code::MESSAGE_TOO_LARGE]);
+            world.after(chance.duration(Duration::ZERO..self.storm), move |world| {
+                world.cluster.inject(on, Fault::Refuse(code));
+            });
         }
     }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use ottla::{Cause, DeliveryError, SendError, Undelivered};
 
-use super::lanes::{Arrival, Batch, End, Lane};
+use super::lanes::{Arrival, End, Lane};
+use super::track::Batch;
 use super::{Hits, Scene};
 use crate::trial::ledger::{Entry, Fate};
 use crate::{Api, Fact, FaultKind, Line, code};
@@ -45,12 +46,16 @@ enum Mute {
 }
 
 /// Answers upon which a batch in time would be sent again, or split.
-const AGAIN: [i16; 7] = [
+const AGAIN: [i16; 11] = [
     code::NOT_LEADER_OR_FOLLOWER,
     code::NOT_ENOUGH_REPLICAS,
     code::LEADER_NOT_AVAILABLE,
     code::UNKNOWN_TOPIC_OR_PARTITION,
     code::KAFKA_STORAGE_ERROR,
+    code::REQUEST_TIMED_OUT,
+    code::NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+    code::FENCED_LEADER_EPOCH,
+    code::UNKNOWN_LEADER_EPOCH,
     code::MESSAGE_TOO_LARGE,
     code::OUT_OF_ORDER_SEQUENCE_NUMBER,
 ];

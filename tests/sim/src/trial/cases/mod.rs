@@ -14,6 +14,7 @@ mod ordering;
 mod process;
 mod size;
 mod time;
+mod track;
 
 use std::collections::BTreeMap;
 

@@ -114,9 +114,12 @@ impl Sticky {
         }
     }
 
-    /// Notes that the chosen partition has no open batch: the change that waited for this takes place.
-    pub(crate) fn finish_batch(&mut self) {
+    /// Notes that the chosen partition has no open batch: the change that waited for this takes place. So does one away
+    /// from a partition that is not `available`, which could keep few records for ever.
+    pub(crate) fn finish_batch(&mut self, available: impl Fn(i32) -> bool) {
         self.appended(0, true);
+        self.current
+            .take_if(|current| !available(current.partition));
     }
 
     /// Takes the queues' lengths, so that partitions with short queues get more records.
@@ -321,6 +324,17 @@ mod tests {
     }
 
     #[test]
+    fn h104_a_partition_that_lost_its_leader_is_left_at_the_next_batch() {
+        let (mut rng, mut sticky) = (rng(), Sticky::new(1_000));
+        let dead = sticky.peek(&mut rng, 8, all);
+        sticky.appended(1, false);
+        let alive = |partition| partition != dead;
+        assert_eq!(sticky.peek(&mut rng, 8, alive), dead, "its batch is open");
+        sticky.finish_batch(alive);
+        assert_ne!(sticky.peek(&mut rng, 8, alive), dead);
+    }
+
+    #[test]
     fn h158_switches_at_a_batch_boundary_or_at_twice_the_size() {
         let (mut rng, mut sticky) = (rng(), Sticky::new(10));
         sticky.peek(&mut rng, 8, all);
@@ -329,7 +343,7 @@ mod tests {
             sticky.current.is_some(),
             "an open batch keeps the partition"
         );
-        sticky.finish_batch();
+        sticky.finish_batch(all);
         assert!(
             sticky.current.is_none(),
             "sent meanwhile: the next record may go elsewhere"
@@ -337,7 +351,7 @@ mod tests {
 
         sticky.peek(&mut rng, 8, all);
         sticky.appended(9, true);
-        sticky.finish_batch();
+        sticky.finish_batch(all);
         assert!(sticky.current.is_some(), "not enough yet");
         sticky.appended(10, false);
         assert!(sticky.current.is_some(), "19 of 20");

@@ -6,6 +6,7 @@ use super::{Ending, ProducerCore, TimeoutReason, TopicPartitions, Wait, waiters:
 use crate::{
     accumulator::Plan,
     batch::{HEAD_LEN, Measure},
+    cluster::Leader,
     error::{Cause, InvalidTopic, SendError, WaitedFor},
     event::Event,
     id::{Ticket, Topic, Waiter},
@@ -400,7 +401,9 @@ impl ProducerCore {
         if self.plan(now, partition, record).joins {
             return index;
         }
-        self.topics[topic.index()].sticky.finish_batch();
+        let leaders = &self.cluster.state(topic).leaders;
+        let sticky = &mut self.topics[topic.index()].sticky;
+        sticky.finish_batch(|partition| is_led(leaders, partition));
         self.peek_sticky(topic, count)
     }
 
@@ -412,13 +415,8 @@ impl ProducerCore {
             ..
         } = self;
         let leaders = &cluster.state(topic).leaders;
-        let has_leader = |partition: i32| {
-            leaders
-                .get(partition as usize)
-                .is_some_and(|l| l.broker.is_some())
-        };
         let sticky = &mut topics[topic.index()].sticky;
-        sticky.peek(rng, count as u32, has_leader)
+        sticky.peek(rng, count as u32, |partition| is_led(leaders, partition))
     }
 
     /// Tells the partitioner how long the queues are, now and then (KIP-794).
@@ -487,3 +485,8 @@ impl ProducerCore {
 
 /// How often queue lengths are looked at for the adaptive partitioner.
 const LOADS_PERIOD: core::time::Duration = core::time::Duration::from_millis(5);
+
+fn is_led(leaders: &[Leader], partition: i32) -> bool {
+    let leader = leaders.get(partition as usize);
+    leader.is_some_and(|leader| leader.broker.is_some())
+}

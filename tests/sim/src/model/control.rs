@@ -57,6 +57,12 @@ impl Model {
         self.settings.leader_hints = on;
     }
 
+    /// Brokers find a duplicate among so many of a producer's newest batches (5) only, as if others of the same producer
+    /// had come since.
+    pub fn set_remembered_batches(&mut self, batches: usize) {
+        self.settings.producer_rules.remembered = batches;
+    }
+
     /// Whether a duplicate from before the last five batches is DUPLICATE_SEQUENCE_NUMBER, as brokers before Kafka 1.1
     /// answer, and not OUT_OF_ORDER_SEQUENCE_NUMBER, as today's do; off by default.
     pub fn set_names_old_duplicates(&mut self, on: bool) {

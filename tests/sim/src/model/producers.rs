@@ -43,12 +43,24 @@ pub(crate) enum Verdict {
 }
 
 /// What differs between versions of Kafka.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct ProducerRules {
+    /// The newest batches of each producer among which a duplicate is found.
+    pub(crate) remembered: usize,
     /// Before 1.1: a batch that lies before the five remembered ones is named a duplicate.
     pub(crate) names_old_duplicates: bool,
     /// Before 2.5: a producer without records in the log is not known, and has to begin at sequence 0.
     pub(crate) names_unknown_producers: bool,
+}
+
+impl Default for ProducerRules {
+    fn default() -> ProducerRules {
+        ProducerRules {
+            remembered: WINDOW,
+            names_old_duplicates: false,
+            names_unknown_producers: false,
+        }
+    }
 }
 
 impl Producers {
@@ -72,7 +84,8 @@ impl Producers {
                 _ => Verdict::Refuse(code::OUT_OF_ORDER_SEQUENCE_NUMBER),
             };
         }
-        if let Some(&seen) = known.batches.iter().find(|seen| seen.is(head)) {
+        let mut remembered = known.batches.iter().rev().take(rules.remembered);
+        if let Some(&seen) = remembered.find(|seen| seen.is(head)) {
             return Verdict::Duplicate(seen);
         }
         let next = known

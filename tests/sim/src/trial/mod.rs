@@ -142,7 +142,10 @@ impl Trial {
 
     /// When everything has to be over: the faults, and after them every wait that there is.
     fn limit(&self) -> Duration {
-        let waits = self.plan.max_block * 25 + self.plan.delivery_timeout * 3;
+        // Where nothing expires, nothing needs to once the faults are over.
+        let delivery =
+            Some(self.plan.delivery_timeout).filter(|_| !self.plan.is_without_deadline());
+        let waits = self.plan.max_block * 25 + delivery.unwrap_or_default() * 3;
         self.plan.storm + GRACE + waits + Duration::from_secs(600)
     }
 

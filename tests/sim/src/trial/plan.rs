@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use ottla::{Acks, Config};
 
-use crate::{Api, Chance, FaultKind, Tamper, World};
+use crate::{Api, Chance, Fault, FaultKind, On, Tamper, World, code};
+
+/// The longest `delivery.timeout.ms`.
+const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
 
 /// All that is drawn for one trial.
 #[derive(Clone, Debug)]
@@ -154,7 +157,7 @@ impl Plan {
         settings.push(("batch.growth.max.bytes", (*growth).to_owned()));
         settings.push(("partitioner.adaptive.partitioning.enable", adaptive));
         settings.push(("partitioner.ignore.keys", chance.percent(10).to_string()));
-        Plan {
+        let plan = Plan {
             acks: match acks {
                 "all" => Acks::All,
                 "1" => Acks::Leader,
@@ -169,7 +172,28 @@ impl Plan {
             max_request_size,
             settings,
             ..Plan::draw_world(chance)
+        };
+        plan.perhaps_without_deadline(chance)
+    }
+
+    /// Now and then the deadline is the last that there is, if no record waits for a partition that is gone.
+    fn perhaps_without_deadline(mut self, chance: &mut Chance) -> Plan {
+        // A partition that is gone, or a broker that refuses a producer without saying why, keeps a record that long.
+        let endless = [
+            FaultKind::RecreateTopic,
+            FaultKind::ShrinkTopic,
+            FaultKind::ReplaceCluster,
+            FaultKind::OldBrokers,
+        ];
+        let may_end = !endless.iter().any(|kind| self.kinds.contains(kind));
+        if may_end && chance.percent(15) {
+            self.delivery_timeout = LONGEST;
+            let mut settings = self.settings.iter_mut();
+            if let Some(setting) = settings.find(|(name, _)| *name == "delivery.timeout.ms") {
+                setting.1 = LONGEST.as_millis().to_string();
+            }
         }
+        self
     }
 
     /// The cluster, the application and the faults, for whatever settings.
@@ -278,6 +302,9 @@ impl Plan {
         world
             .cluster
             .set_names_unknown_producers(chance.percent(20));
+        if chance.percent(15) {
+            world.cluster.set_remembered_batches(chance.within(1..3));
+        }
         world.cluster.set_leader_hints(chance.percent(70));
         world.cluster.set_auto_create(chance.percent(30));
         if chance.percent(10) {
@@ -308,7 +335,8 @@ impl Plan {
         for broker in 1..=i32::from(self.brokers) {
             let latency = chance.duration(Duration::from_micros(100)..Duration::from_millis(20));
             world.set_latency(broker, latency, latency / 2);
-            if !self.watches_throttles && chance.percent(20) {
+            let is_patient = self.watches_throttles || self.is_without_deadline();
+            if !is_patient && chance.percent(20) {
                 world.set_bandwidth(broker, Some(*chance.pick(&[50_000, 1_000_000, 50_000_000])));
                 world.set_send_buffer(broker, *chance.pick(&[100, 4_000, 64_000]));
             }
@@ -323,7 +351,48 @@ impl Plan {
             }
         }
         self.draw_rarities(&mut world, chance);
+        if chance.percent(5) {
+            self.begin_with_an_old_broker(&mut world, chance);
+        }
+        if chance.percent(10) {
+            self.begin_with_sluggish_brokers(&mut world, chance);
+        }
         world
+    }
+
+    /// One broker takes no record batches until it is replaced, while faults still strike.
+    fn begin_with_an_old_broker(&self, world: &mut World, chance: &mut Chance) {
+        world.cluster.set_versions(1, Api::Produce, Some((0, 2)));
+        let replaced = chance.duration(Duration::ZERO..self.storm / 2);
+        world.after(replaced, |world| {
+            if world.cluster.brokers().any(|broker| broker == 1) {
+                world.cluster.set_versions(1, Api::Produce, Some((0, 13)));
+                world.reset(1);
+            }
+        });
+    }
+
+    /// The brokers answer when the requests' time is nearly over, refusals included, until all faults are over.
+    fn begin_with_sluggish_brokers(&self, world: &mut World, chance: &mut Chance) {
+        let patience = self.millis("request.timeout.ms");
+        for broker in 1..=i32::from(self.brokers) {
+            let slowness = chance.duration(patience / 2..patience);
+            world.set_slowness(broker, slowness);
+        }
+        for _ in 0..60 {
+            let topic = chance.pick(&self.topics);
+            let partition = chance.below(topic.partitions.max(1) as usize) as i32;
+            let on = On::produce(&topic.name, partition);
+            let code = *chance.pick(&[code::NOT_ENOUGH_REPLICAS, code::MESSAGE_TOO_LARGE]);
+            world.after(chance.duration(Duration::ZERO..self.storm), move |world| {
+                world.cluster.inject(on, Fault::Refuse(code));
+            });
+        }
+    }
+
+    /// No record's time is over before the trial is.
+    pub(crate) fn is_without_deadline(&self) -> bool {
+        self.delivery_timeout >= LONGEST
     }
 
     /// A setting that was drawn, if it is a number.

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use ottla::{Cause, DeliveryError, SendError, Undelivered};
 
-use super::lanes::{Arrival, Batch, End, Lane};
+use super::lanes::{Arrival, End, Lane};
+use super::track::Batch;
 use super::{Hits, Scene};
 use crate::trial::ledger::{Entry, Fate};
 use crate::{Api, Fact, FaultKind, Line, code};
@@ -44,16 +45,17 @@ enum Mute {
     Over,
 }
 
-/// The longest time that a setting of Java's takes.
-const LONGEST: Duration = Duration::from_millis(i32::MAX as u64);
-
 /// Answers upon which a batch in time would be sent again, or split.
-const AGAIN: [i16; 7] = [
+const AGAIN: [i16; 11] = [
     code::NOT_LEADER_OR_FOLLOWER,
     code::NOT_ENOUGH_REPLICAS,
     code::LEADER_NOT_AVAILABLE,
     code::UNKNOWN_TOPIC_OR_PARTITION,
     code::KAFKA_STORAGE_ERROR,
+    code::REQUEST_TIMED_OUT,
+    code::NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+    code::FENCED_LEADER_EPOCH,
+    code::UNKNOWN_LEADER_EPOCH,
     code::MESSAGE_TOO_LARGE,
     code::OUT_OF_ORDER_SEQUENCE_NUMBER,
 ];
@@ -119,7 +121,7 @@ impl Expiry {
                 self.has_just_expired = expired(entry).is_some();
                 // The largest setting is no time at all, and no reason to give up.
                 let is_written = matches!(entry.fate, Fate::Written(_));
-                hits.hit_if(42, is_written && scene.plan.delivery_timeout >= LONGEST);
+                hits.hit_if(42, is_written && scene.plan.is_without_deadline());
                 return;
             }
             Fact::Sent { .. } | Fact::Accepted { .. } | Fact::Note { .. } => return,

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use ottla::{DeliveryError, Undelivered};
 
-use super::lanes::{Arrival, Batch, Track};
+use super::lanes::Arrival;
+use super::track::{Batch, Track};
 use super::{Hits, Scene};
 use crate::trial::ledger::Fate;
 use crate::{Api, FaultKind, code};
@@ -121,12 +122,12 @@ impl Idempotence {
             self.is_asking = true;
         }
     }
+}
 
-    pub(crate) fn ended(&self, record: usize, scene: &Scene<'_>, hits: &mut Hits) {
-        if let Fate::NotWritten(why) = &scene.ledger.entries[record].fate {
-            // No broker of the partition takes record batches.
-            hits.hit_if(36, is_too_old(why));
-        }
+pub(crate) fn ended(record: usize, scene: &Scene<'_>, hits: &mut Hits) {
+    if let Fate::NotWritten(why) = &scene.ledger.entries[record].fate {
+        // No broker of the partition takes record batches.
+        hits.hit_if(36, is_too_old(why));
     }
 }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::expiry::{self, Expiry};
 use super::idempotence::{self, Idempotence};
-use super::ordering::{self, Ordering};
+use super::ordering;
+use super::track::{Batch, Track};
 use super::{Hits, Scene, Watch};
 use crate::{Fact, FaultKind, Line, Produced};
 
@@ -18,7 +19,6 @@ pub(crate) struct Lanes {
     wires: BTreeMap<u64, Wire>,
     /// Batches ever seen.
     serials: u64,
-    ordering: Ordering,
     idempotence: Idempotence,
     expiry: Expiry,
 }
@@ -32,44 +32,6 @@ pub(crate) struct Lane {
     pub(crate) ordering: ordering::Marks,
     pub(crate) idempotence: idempotence::Marks,
     pub(crate) expiry: expiry::Marks,
-}
-
-/// The last batches of a partition that came to a broker, in the order of their first arrival.
-#[derive(Default)]
-pub(crate) struct Track {
-    batches: VecDeque<Batch>,
-    /// The broker that got the last one.
-    pub(crate) broker: Option<i32>,
-    /// The newest producer id and epoch.
-    pub(crate) identity: Option<(i64, i16)>,
-}
-
-/// One batch: everything with one stamp, or one attempt without a stamp.
-#[derive(Clone, Debug)]
-pub(crate) struct Batch {
-    serial: u64,
-    pub(crate) identity: (i64, i16),
-    pub(crate) sequence: i32,
-    pub(crate) count: i32,
-    pub(crate) attempts: u32,
-    /// Where the last attempt went.
-    pub(crate) broker: i32,
-    pub(crate) wire: u64,
-    /// The last attempt has no answer yet.
-    pub(crate) is_open: bool,
-    /// What the broker made of the last attempt.
-    pub(crate) code: i16,
-    pub(crate) was_appended: bool,
-    /// An attempt ended without an answer.
-    pub(crate) is_unknown: bool,
-    /// The producer has read that it is written.
-    pub(crate) is_acked: bool,
-    /// Its records have been given up.
-    pub(crate) is_expired: bool,
-    /// When the last attempt came to its end.
-    pub(crate) resolved: Duration,
-    /// The wait before the last attempt.
-    pub(crate) pause: Duration,
 }
 
 /// A batch comes to a broker.
@@ -104,9 +66,6 @@ struct Wire {
     has_taken: bool,
     has_refused: bool,
 }
-
-/// Batches kept of each partition: the five that a producer may have on the way, and some that they replaced.
-const KEPT: usize = 16;
 
 /// Faults after which a connection says nothing to the request, or nothing that can be read.
 const MUTE: [&str; 4] = [
@@ -144,8 +103,8 @@ impl Watch for Lanes {
             Fact::Ended { record, .. } => {
                 let lane = self.lane_of(*record, scene);
                 let lane = lane.map(|lane| &mut self.lanes[lane]);
-                self.ordering.ended(*record, scene, hits);
-                self.idempotence.ended(*record, scene, hits);
+                ordering::ended(*record, scene, hits);
+                idempotence::ended(*record, scene, hits);
                 self.expiry.ended(line.at, *record, lane, scene, hits);
             }
             _ => {}
@@ -155,7 +114,7 @@ impl Watch for Lanes {
 
     fn end(&mut self, scene: &Scene<'_>, hits: &mut Hits) {
         for lane in &self.lanes {
-            self.ordering.end(lane, scene, hits);
+            ordering::end(lane, scene, hits);
         }
     }
 }
@@ -282,123 +241,10 @@ impl Lanes {
 /// Whether what follows a topic's name means this partition of it, or all of them.
 fn names(rest: &str, partition: i32) -> bool {
     let Some(rest) = rest.strip_prefix('-') else {
-        return rest.is_empty() || rest.starts_with(' ');
+        return rest.is_empty() || rest.starts_with([' ', ',']);
     };
     let digits = rest.split(|c: char| !c.is_ascii_digit()).next();
     digits.and_then(|digits| digits.parse().ok()) == Some(partition)
-}
-
-impl Track {
-    /// The batches of one identity before a sequence.
-    pub(crate) fn ahead_of<'a>(
-        &'a self,
-        identity: (i64, i16),
-        sequence: i32,
-    ) -> impl Iterator<Item = &'a Batch> {
-        self.under(identity)
-            .filter(move |batch| batch.sequence < sequence)
-    }
-
-    /// The batches of one identity behind a sequence.
-    pub(crate) fn behind<'a>(
-        &'a self,
-        identity: (i64, i16),
-        sequence: i32,
-    ) -> impl Iterator<Item = &'a Batch> {
-        self.under(identity)
-            .filter(move |batch| batch.sequence > sequence)
-    }
-
-    /// The batches that the producer still has to bring to an end.
-    pub(crate) fn unresolved(&self) -> impl Iterator<Item = &Batch> {
-        self.batches.iter().filter(|batch| batch.is_unresolved())
-    }
-
-    pub(crate) fn batches(&mut self) -> impl Iterator<Item = &mut Batch> {
-        self.batches.iter_mut()
-    }
-
-    fn under(&self, identity: (i64, i16)) -> impl Iterator<Item = &Batch> {
-        self.batches
-            .iter()
-            .filter(move |batch| batch.identity == identity)
-    }
-
-    fn find(&self, batch: &Produced) -> Option<&Batch> {
-        let known = |known: &&Batch| known.is(batch);
-        self.batches.iter().rev().find(known)
-    }
-
-    /// Notes an attempt, and returns its batch's serial.
-    fn enter(&mut self, now: Duration, batch: &Produced, serial: u64) -> u64 {
-        self.broker = Some(batch.broker);
-        let identity = (batch.producer_id, batch.epoch);
-        if batch.producer_id >= 0 {
-            self.identity = self.identity.max(Some(identity));
-        }
-        let known = self.batches.iter_mut().rev().find(|known| known.is(batch));
-        if let Some(known) = known {
-            known.again(now, batch);
-            return known.serial;
-        }
-        if self.batches.len() == KEPT {
-            self.batches.pop_front();
-        }
-        self.batches.push_back(Batch {
-            serial,
-            identity,
-            sequence: batch.base_sequence,
-            count: batch.count,
-            attempts: 1,
-            broker: batch.broker,
-            wire: batch.connection,
-            is_open: batch.acks != 0,
-            code: batch.code,
-            was_appended: batch.appended,
-            is_unknown: false,
-            is_acked: false,
-            is_expired: false,
-            resolved: now,
-            pause: Duration::ZERO,
-        });
-        serial
-    }
-
-    /// Notes that a batch's last attempt has come to its end, and returns what is known of the batch.
-    fn resolve(&mut self, now: Duration, serial: u64, is_heard: bool) -> Option<Batch> {
-        let mut all = self.batches.iter_mut();
-        let batch = all.find(|batch| batch.serial == serial)?;
-        (batch.is_open, batch.resolved) = (false, now);
-        batch.is_acked |= is_heard && batch.code == crate::code::NONE;
-        batch.is_unknown |= !is_heard;
-        Some(batch.clone())
-    }
-}
-
-impl Batch {
-    pub(crate) fn is_unresolved(&self) -> bool {
-        !self.is_acked && !self.is_expired
-    }
-
-    /// It was sent, failed, and waits to be sent again.
-    pub(crate) fn waits_for_retry(&self) -> bool {
-        self.is_unresolved() && !self.is_open
-    }
-
-    fn is(&self, batch: &Produced) -> bool {
-        self.identity == (batch.producer_id, batch.epoch)
-            && batch.producer_id >= 0
-            && self.sequence == batch.base_sequence
-            && self.count == batch.count
-    }
-
-    fn again(&mut self, now: Duration, batch: &Produced) {
-        self.attempts += 1;
-        (self.broker, self.wire) = (batch.broker, batch.connection);
-        (self.code, self.is_open) = (batch.code, true);
-        self.was_appended |= batch.appended;
-        self.pause = now.saturating_sub(self.resolved);
-    }
 }
 
 impl Arrival<'_> {

@@ -17,6 +17,7 @@ mod roads;
 mod size;
 mod time;
 mod topics;
+mod track;
 mod traffic;
 
 use std::collections::BTreeMap;

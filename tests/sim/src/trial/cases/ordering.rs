@@ -2,14 +2,12 @@
 
 use ottla::{DeliveryError, Undelivered};
 
-use super::lanes::{Arrival, Batch, End, Lane};
+use super::lanes::{Arrival, End, Lane};
+use super::track::Batch;
 use super::{Hits, Scene};
 use crate::code;
 use crate::trial::ledger::Fate;
 use crate::trial::letter::Letter;
-
-#[derive(Default)]
-pub(crate) struct Ordering {}
 
 /// What is remembered of a partition.
 #[derive(Default)]
@@ -104,30 +102,28 @@ pub(crate) fn resolved(end: &End<'_>, marks: &mut Marks, hits: &mut Hits) {
     }
 }
 
-impl Ordering {
-    pub(crate) fn ended(&self, record: usize, scene: &Scene<'_>, hits: &mut Hits) {
-        let fate = &scene.ledger.entries[record].fate;
-        // `retries` is small, and the last error is the reason.
-        let (Fate::NotWritten(why) | Fate::MaybeWritten(why)) = fate else {
-            return;
-        };
-        hits.hit_if(12, is_exhausted(why));
-    }
+pub(crate) fn ended(record: usize, scene: &Scene<'_>, hits: &mut Hits) {
+    let fate = &scene.ledger.entries[record].fate;
+    // `retries` is small, and the last error is the reason.
+    let (Fate::NotWritten(why) | Fate::MaybeWritten(why)) = fate else {
+        return;
+    };
+    hits.hit_if(12, is_exhausted(why));
+}
 
-    pub(crate) fn end(&self, lane: &Lane, scene: &Scene<'_>, hits: &mut Hits) {
-        let plan = scene.plan;
-        // The judge has compared the log with the order of sending.
-        hits.hit_if(13, plan.keeps_order && lane.ordering.records >= VOLUME);
-        if plan.keeps_order {
-            return;
-        }
-        // Something stands in the log twice, or behind what was sent after it.
-        let log = scene.cluster.log(&lane.topic, lane.partition);
-        let numbers: Vec<usize> = log
-            .filter_map(|logged| Letter::number_of(&logged))
-            .collect();
-        hits.hit_if(5, scene.ledger.out_of_order(&numbers).is_some());
+pub(crate) fn end(lane: &Lane, scene: &Scene<'_>, hits: &mut Hits) {
+    let plan = scene.plan;
+    // The judge has compared the log with the order of sending.
+    hits.hit_if(13, plan.keeps_order && lane.ordering.records >= VOLUME);
+    if plan.keeps_order {
+        return;
     }
+    // Something stands in the log twice, or behind what was sent after it.
+    let log = scene.cluster.log(&lane.topic, lane.partition);
+    let numbers: Vec<usize> = log
+        .filter_map(|logged| Letter::number_of(&logged))
+        .collect();
+    hits.hit_if(5, scene.ledger.out_of_order(&numbers).is_some());
 }
 
 fn is_exhausted(why: &Undelivered) -> bool {

@@ -32,6 +32,13 @@ impl World {
             }
             FaultKind::LoseBatches => {
                 let (to, batches) = (self.any_live_broker()?, self.chance.within(1..4));
+                if self.chance.percent(30) {
+                    for partition in 0..self.cluster.partitions(&topic) {
+                        self.cluster
+                            .move_leader_losing(&topic, partition, to, batches);
+                    }
+                    return Some(format!("{topic}, {batches} batches"));
+                }
                 self.cluster
                     .move_leader_losing(&topic, partition, to, batches);
                 return Some(format!("{place}, {batches} batches"));

@@ -257,7 +257,6 @@ impl ProducerCore {
                     at: now,
                     failures: 0,
                     peer: None,
-                    spent: held.map(|id| id.producer_id),
                 },
             };
             debug!(

@@ -85,6 +85,8 @@ pub struct ProducerCore {
     /// Whom metadata was or will be asked from.
     metadata_peer: Option<u32>,
     producer_id: ProducerId,
+    /// The producer ids that were held, the newest first: none of them may come again.
+    used_ids: VecDeque<i64>,
     /// Partitions that wait before they send again.
     backoffs: BTreeSet<(Instant, u32)>,
     flushes: VecDeque<Flush>,
@@ -134,13 +136,10 @@ enum ProducerId {
         at: Instant,
         failures: u32,
         peer: Option<u32>,
-        /// The producer id that was held before, which must not come again.
-        spent: Option<i64>,
     },
     /// Asked for.
     Asked {
         failures: u32,
-        spent: Option<i64>,
     },
     Held(Identity),
 }
@@ -231,7 +230,6 @@ impl ProducerCore {
                 at: now,
                 failures: 0,
                 peer: None,
-                spent: None,
             },
             false => ProducerId::Off,
         };
@@ -251,6 +249,7 @@ impl ProducerCore {
             lookups: 0,
             metadata_peer: None,
             producer_id,
+            used_ids: VecDeque::new(),
             backoffs: BTreeSet::new(),
             flushes: VecDeque::new(),
             flush_count: 0,

@@ -30,24 +30,14 @@ impl ProducerCore {
         if let Some(peer) = self.metadata_peer.filter(|_| self.cluster.is_due(now)) {
             self.mark_link_if_free(peer);
         }
-        if let ProducerId::Wanted {
-            at,
-            failures,
-            peer,
-            spent,
-        } = self.producer_id
+        if let ProducerId::Wanted { at, failures, peer } = self.producer_id
             && at <= now
             && self.wants_producer_id()
         {
             let peer = peer
                 .filter(|_| self.is_answering(peer))
                 .or_else(|| self.pick_peer());
-            self.producer_id = ProducerId::Wanted {
-                at,
-                failures,
-                peer,
-                spent,
-            };
+            self.producer_id = ProducerId::Wanted { at, failures, peer };
             if let Some(peer) = peer {
                 self.mark_link_if_free(peer);
             }
@@ -171,7 +161,6 @@ impl ProducerCore {
                 at: now,
                 failures: 0,
                 peer: None,
-                spent: self.producer_id.held().map(|id| id.producer_id),
             };
         }
     }
@@ -298,10 +287,7 @@ impl ProducerCore {
         if !self.producer_id_is_for(peer) {
             return None;
         }
-        let ProducerId::Wanted {
-            failures, spent, ..
-        } = self.producer_id
-        else {
+        let ProducerId::Wanted { failures, .. } = self.producer_id else {
             return None;
         };
         let Some(version) = self.peers[peer as usize].link()?.versions.init_producer_id else {
@@ -316,7 +302,7 @@ impl ProducerCore {
             true,
             Request::InitProducerId,
         );
-        self.producer_id = ProducerId::Asked { failures, spent };
+        self.producer_id = ProducerId::Asked { failures };
         let mut transmit = self.begin_request(ApiKey::INIT_PRODUCER_ID, version, correlation_id);
         let request = InitProducerIdRequest {
             transactional_id: None,
@@ -330,31 +316,34 @@ impl ProducerCore {
 
     /// The request for a producer id found no answer, or one that may be another the next time.
     pub(super) fn producer_id_failed(&mut self, now: Instant) {
-        if let ProducerId::Asked { failures, spent } = self.producer_id {
+        if let ProducerId::Asked { failures } = self.producer_id {
             let wait = backoff(&self.config, &mut self.rng, failures);
             let failures = failures.saturating_add(1);
             self.producer_id = ProducerId::Wanted {
                 at: now + wait,
                 failures,
                 peer: None,
-                spent,
             };
         }
     }
 
     pub(super) fn producer_id_answered(&mut self, now: Instant, response: &InitProducerIdResponse) {
-        let ProducerId::Asked { spent, .. } = self.producer_id else {
+        if !matches!(self.producer_id, ProducerId::Asked { .. }) {
             return;
-        };
+        }
         match response.error_code {
-            // Under the id that was held before, sequences that are used up would come again on other records.
-            ErrorCode::NONE if spent == Some(response.producer_id) => self.producer_id_failed(now),
+            // Under an id that was held before, sequences that are used up would come again on other records.
+            ErrorCode::NONE if self.used_ids.contains(&response.producer_id) => {
+                self.producer_id_failed(now);
+            }
             ErrorCode::NONE if response.producer_id >= 0 && response.producer_epoch >= 0 => {
                 let identity = Identity {
                     producer_id: response.producer_id,
                     epoch: response.producer_epoch,
                 };
                 self.producer_id = ProducerId::Held(identity);
+                self.used_ids.truncate(USED_IDS - 1);
+                self.used_ids.push_front(response.producer_id);
                 self.refresh_all();
             }
             ErrorCode::UNSUPPORTED_VERSION | ErrorCode::INVALID_REQUEST => {
@@ -423,3 +412,6 @@ impl ProducerCore {
 
 /// Below this version of Metadata leader epochs may run back while partitions move, so that nobody compares them.
 const LEADER_EPOCHS_FROM: i16 = 9;
+
+/// Producer ids that are remembered once they were held.
+const USED_IDS: usize = 64;

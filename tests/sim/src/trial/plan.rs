@@ -184,6 +184,7 @@ impl Plan {
             FaultKind::ShrinkTopic,
             FaultKind::ReplaceCluster,
             FaultKind::OldBrokers,
+            FaultKind::HostileMetadata,
         ];
         let may_end = !endless.iter().any(|kind| self.kinds.contains(kind));
         if may_end && chance.percent(15) {

@@ -37,6 +37,7 @@ impl Line {
     pub fn new(settings: &[(&str, &str)], versions: &[(Api, i16)]) -> Self {
         let mut model = Model::new(BROKERS, 7);
         model.create_topic(TOPIC, PARTITIONS as i32);
+        model.set_timestamp_lead(i64::MAX);
         for (broker, port) in (1..=i32::from(BROKERS)).zip(FIRST_PORT..) {
             model.set_address(broker, "127.0.0.1", port);
             for &(api, newest) in versions {

@@ -115,6 +115,7 @@ impl Model {
             compacted: topic.compacted,
             log_append_time: topic.log_append_time,
             now: self.wall_clock_ms(caller.now),
+            lead: self.settings.timestamp_lead,
         };
         batch::check(head, &part.raw, part.intact, rules)
     }

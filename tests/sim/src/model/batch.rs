@@ -14,8 +14,6 @@ pub(crate) const HEAD: usize = 61;
 const LENGTH_END: usize = 12;
 /// The least that the length of a batch of any version can say.
 const SHORTEST: usize = 14;
-/// How far a record may be ahead of the broker's clock, in milliseconds: `message.timestamp.after.max.ms` by default.
-const LEAD: i64 = 3_600_000;
 /// The timestamp of a record without one.
 const NO_TIMESTAMP: i64 = -1;
 /// Where the part that the checksum covers begins.
@@ -59,6 +57,8 @@ pub(crate) struct Rules<'a> {
     pub(crate) log_append_time: bool,
     /// The broker's clock.
     pub(crate) now: i64,
+    /// How far ahead of it a record's time may be, in milliseconds.
+    pub(crate) lead: i64,
 }
 
 impl Head {
@@ -295,9 +295,9 @@ impl Rules<'_> {
     fn untimely(&self, head: &Head, offset: i32, timestamp: i64) -> Option<(i16, String)> {
         let why = if !self.log_append_time && timestamp != NO_TIMESTAMP {
             let lead = timestamp.wrapping_sub(self.now);
-            (lead > LEAD).then(|| {
+            (lead > self.lead).then(|| {
                 let first = self.now.wrapping_sub(i64::MAX);
-                let last = self.now.wrapping_add(LEAD);
+                let last = self.now.wrapping_add(self.lead);
                 format!(
                     "Timestamp {timestamp} of message with offset {offset} is out of range. The timestamp should be \
                      within [{first}, {last}]"

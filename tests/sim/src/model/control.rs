@@ -86,6 +86,11 @@ impl Model {
         self.settings.wall_clock_at_start = time;
     }
 
+    /// How many milliseconds a record's time may be ahead of the broker's (`message.timestamp.after.max.ms`, 1 h).
+    pub fn set_timestamp_lead(&mut self, millis: i64) {
+        self.settings.timestamp_lead = millis;
+    }
+
     /// The producer id and epoch that the next InitProducerId hands out; later ones count up from there with epoch 0.
     pub fn set_next_producer(&mut self, id: i64, epoch: i16) {
         self.ids.next_producer = id;

@@ -12,6 +12,8 @@ pub(crate) struct Settings {
     pub(crate) min_insync_replicas: usize,
     pub(crate) auto_create: bool,
     pub(crate) max_message_bytes: usize,
+    /// `message.timestamp.after.max.ms`.
+    pub(crate) timestamp_lead: i64,
     pub(crate) throttle: Duration,
     pub(crate) leader_hints: bool,
     pub(crate) producer_rules: ProducerRules,
@@ -29,6 +31,7 @@ impl Default for Settings {
             min_insync_replicas: 1,
             auto_create: true,
             max_message_bytes: 1_048_588,
+            timestamp_lead: 3_600_000,
             throttle: Duration::ZERO,
             leader_hints: true,
             producer_rules: ProducerRules::default(),

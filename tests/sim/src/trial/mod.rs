@@ -11,6 +11,7 @@ mod panics;
 mod plan;
 mod rarities;
 mod report;
+mod rules;
 mod sequences;
 
 use std::sync::Arc;
@@ -21,11 +22,12 @@ use ottla::{Producer, Setup};
 pub use cases::ELSEWHERE;
 pub use report::{Broken, Report};
 
-use crate::{Chance, Fact, FaultKind, World};
+use crate::{Api, Chance, Fact, FaultKind, World};
 use application::{Application, GRACE};
 use cases::{Hits, Scene, Watches};
 use ledger::Fate;
 use plan::{Ending, Plan};
+use rules::Rules;
 use sequences::Sequences;
 
 /// A run of which the seed decides everything: the settings, the cluster, what the application does, which faults
@@ -38,6 +40,7 @@ pub struct Trial {
     /// Reads the producer's gauges; none where the last handle is to be dropped.
     probe: Option<Producer>,
     sequences: Sequences,
+    rules: Rules,
     watches: Watches,
     hits: Hits,
     report: Report,
@@ -52,7 +55,9 @@ impl Trial {
         let mut chance = Chance::new(seed);
         let plan = Arc::new(Plan::draw(&mut chance));
         let mut world = plan.world(chance.next(), &mut chance);
-        let producer = world.producer_from(Setup::new(plan.config()));
+        let rules = Rules::new(&world);
+        let hook = rules.warning_hook(world.clock());
+        let producer = world.producer_from(Setup::new(plan.config()).on_warning(hook));
         let application = Application::new(Arc::clone(&plan), world.clock(), world.spawner());
         application.ledger.borrow_mut().limits = ledger::Limits {
             delivery: plan.delivery_timeout,
@@ -81,6 +86,7 @@ impl Trial {
             application,
             probe,
             sequences: Sequences::default(),
+            rules,
             watches: Watches::new(),
             hits: Hits::default(),
             report: Report::default(),
@@ -164,6 +170,13 @@ impl Trial {
                 self.application.ledger.borrow_mut().freeze(line.at, until);
             }
             let (ledger, plan) = (&self.application.ledger, &self.plan);
+            if let Fact::Asked {
+                api: Some(Api::Metadata),
+                ..
+            } = line.fact
+            {
+                ledger.borrow_mut().metadata_requests += 1;
+            }
             let excuse = |topic: &str| ledger.borrow().has_unknown(plan, topic);
             self.sequences.see(&line.fact, excuse)?;
             self.report.see(&line.fact);
@@ -172,10 +185,11 @@ impl Trial {
                 ledger: &ledger.borrow(),
                 cluster: &self.world.cluster,
             };
+            self.rules.see(&line, &scene)?;
             self.watches.see(&line, &scene, &mut self.hits);
         }
+        self.look_at_producer()?;
         self.check_flushes()?;
-        self.check_memory()?;
         match self.application.ledger.borrow_mut().broken.take() {
             Some(breach) => Err(breach),
             None => Ok(()),
@@ -203,15 +217,18 @@ impl Trial {
         Ok(())
     }
 
-    fn check_memory(&self) -> Result<(), Breach> {
-        let Some(producer) = &self.probe else {
-            return Ok(());
+    /// What the producer warns of, and what it says of itself.
+    fn look_at_producer(&mut self) -> Result<(), Breach> {
+        let scene = Scene {
+            plan: &self.plan,
+            ledger: &self.application.ledger.borrow(),
+            cluster: &self.world.cluster,
         };
-        let metrics = producer.metrics();
-        if metrics.buffer_available_bytes > metrics.buffer_total_bytes {
-            return Err(("I7", format!("{metrics:?}")));
+        self.rules.look_at_warnings(&scene)?;
+        match &self.probe {
+            Some(producer) => self.rules.audit(producer, &self.plan),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn finish(&mut self) -> Report {

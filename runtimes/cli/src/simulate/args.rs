@@ -24,8 +24,12 @@ pub(crate) struct Simulate {
     #[arg(long = "for", value_name = "SECONDS")]
     pub(crate) limit: Option<NonZeroU64>,
 
+    /// Fail, too, if some hard case never came up
+    #[arg(long)]
+    pub(crate) every_case: bool,
+
     /// Run this seed alone, and print all that happens
-    #[arg(long, value_name = "SEED", conflicts_with_all = ["seeds", "jobs", "limit"])]
+    #[arg(long, value_name = "SEED", conflicts_with_all = ["seeds", "jobs", "limit", "every_case"])]
     pub(crate) trace: Option<u64>,
 }
 
@@ -37,7 +41,8 @@ Examples:
 
 Exit codes:
   0  no rule was broken
-  1  a rule was broken: the seed, the rule and the last that happened are printed
+  1  a rule was broken: the seed, the rule and the last that happened are printed; or, with --every-case, a hard case
+     never came up
   2  the command is no good
   130  ended by Ctrl-C, with a report of the trials so far; a second Ctrl-C ends at once";
 

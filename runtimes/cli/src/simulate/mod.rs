@@ -73,11 +73,12 @@ fn simulate(args: &Simulate) -> Result<ExitCode, Failure> {
         seeds: start..start + tally.trials(),
         jobs,
         time,
+        every_case: args.every_case,
     };
     output::print(&words.to_string())?;
     Ok(ExitCode::from(match interrupt.has_come() {
         true => INTERRUPTED,
-        false => u8::from(tally.broken() > 0),
+        false => u8::from(tally.broken() > 0 || args.every_case && !tally.missed().is_empty()),
     }))
 }
 

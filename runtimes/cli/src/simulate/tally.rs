@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ottla_sim::{Broken, Report};
+use ottla_sim::{Broken, CASES, Case, ELSEWHERE, Report};
 
 /// The sum of the trials.
 #[derive(Debug, Default)]
@@ -43,6 +43,24 @@ impl Tally {
     /// How many trials have ended.
     pub(crate) fn trials(&self) -> u64 {
         self.report.trials + self.broken()
+    }
+
+    /// The hard cases that trials are to come to, and how often they did: the most frequent first.
+    pub(crate) fn cases(&self) -> Vec<(&'static Case, u64)> {
+        let is_counted = |case: &&Case| {
+            case.is_built() && ELSEWHERE.iter().all(|(number, _)| *number != case.number)
+        };
+        let hits = |case: &Case| self.report.cases.get(&case.number).copied().unwrap_or(0);
+        let counted = CASES.iter().filter(is_counted);
+        let mut cases: Vec<_> = counted.map(|case| (case, hits(case))).collect();
+        cases.sort_by_key(|(_, hits)| std::cmp::Reverse(*hits));
+        cases
+    }
+
+    /// The hard cases that never came up.
+    pub(crate) fn missed(&self) -> Vec<u16> {
+        let missed = self.cases().into_iter().filter(|(_, hits)| *hits == 0);
+        missed.map(|(case, _)| case.number).collect()
     }
 
     /// How many trials broke a rule.

@@ -3,7 +3,7 @@
 use std::{fmt, ops::Range, time::Duration};
 
 use indicatif::HumanCount;
-use ottla_sim::{CASES, FaultKind};
+use ottla_sim::FaultKind;
 
 use super::tally::{Breach, Tally};
 
@@ -14,6 +14,8 @@ pub(crate) struct Words<'a> {
     pub(crate) seeds: Range<u64>,
     pub(crate) jobs: usize,
     pub(crate) time: Duration,
+    /// A case that never came up is a failure.
+    pub(crate) every_case: bool,
 }
 
 impl fmt::Display for Words<'_> {
@@ -22,6 +24,7 @@ impl fmt::Display for Words<'_> {
         self.cases(f)?;
         self.totals(f)?;
         self.rules(f)?;
+        self.missed(f)?;
         match &self.tally.first {
             Some(first) => write!(f, "\n{first}"),
             None => Ok(()),
@@ -43,15 +46,12 @@ impl Words<'_> {
         writeln!(f)
     }
 
-    /// The cases that come up least stand last, without those for which a part is not built yet.
+    /// The cases that come up least stand last, without those that can't come up: a part is not built yet, or a table
+    /// test shows them.
     fn cases(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = |number: u16| self.tally.report.cases.get(&number).copied().unwrap_or(0);
-        let shown = CASES.iter().filter(|case| case.waits_for.is_none());
-        let mut cases: Vec<_> = shown.collect();
-        cases.sort_by_key(|case| std::cmp::Reverse(count(case.number)));
         writeln!(f, "{:>12}  hard case", "hits")?;
-        for case in cases {
-            let hits = hits(count(case.number));
+        for (case, count) in self.tally.cases() {
+            let hits = hits(count);
             writeln!(f, "{hits:>12}  H{:03}  {}", case.number, case.title)?;
         }
         writeln!(f)
@@ -106,6 +106,15 @@ impl Words<'_> {
         let rules: Vec<String> = self.tally.rules.iter().map(broken).collect();
         writeln!(f, "{}", rules.join(", "))
     }
+
+    fn missed(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let missed = self.tally.missed();
+        if !self.every_case || missed.is_empty() {
+            return Ok(());
+        }
+        let missed: Vec<String> = missed.iter().map(|n| format!("H{n:03}")).collect();
+        writeln!(f, "never came up: {}", missed.join(", "))
+    }
 }
 
 impl fmt::Display for Breach {
@@ -140,6 +149,7 @@ mod tests {
             seeds: 0..tally.trials(),
             jobs: 2,
             time: Duration::from_secs(2),
+            every_case: tally.rules.is_empty(),
         };
         words.to_string()
     }
@@ -192,8 +202,9 @@ mod tests {
             "{words}"
         );
         assert!(
-            words.ends_with("1 seeds, 0..1: no rule is broken\n"),
+            words.contains("\n1 seeds, 0..1: no rule is broken\nnever came up: H001, H002, "),
             "{words}"
         );
+        assert!(!words.contains("H152"), "a table shows it: {words}");
     }
 }

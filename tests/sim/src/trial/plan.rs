@@ -365,9 +365,14 @@ impl Plan {
         world.cluster.set_versions(1, Api::Produce, Some((0, 2)));
         let replaced = chance.duration(Duration::ZERO..self.storm / 2);
         world.after(replaced, |world| {
-            if world.cluster.brokers().any(|broker| broker == 1) {
-                world.cluster.set_versions(1, Api::Produce, Some((0, 13)));
-                world.reset(1);
+            // It may have another number by now.
+            let at_its_place = |id: &i32| world.cluster.address(*id).0 == "broker-1";
+            let broker = world.cluster.brokers().find(at_its_place);
+            if let Some(broker) = broker {
+                world
+                    .cluster
+                    .set_versions(broker, Api::Produce, Some((0, 13)));
+                world.reset(broker);
             }
         });
     }

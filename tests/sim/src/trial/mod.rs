@@ -49,6 +49,9 @@ pub struct Trial {
 /// A rule, and how it was broken.
 type Breach = (&'static str, String);
 
+/// Far more than a trial needs: beyond them something is tried again without end.
+const MOST_STEPS: usize = 1_000_000;
+
 impl Trial {
     /// The trial of a seed.
     pub fn new(seed: u64) -> Trial {
@@ -130,7 +133,12 @@ impl Trial {
 
     fn run_to_the_end(&mut self) -> Result<(), Breach> {
         let limit = self.limit();
+        let mut steps = 0;
         while !(self.world.is_done() && self.world.drivers_are_over()) {
+            steps += 1;
+            if steps > MOST_STEPS {
+                return Err(("I15", format!("{MOST_STEPS} steps lead nowhere")));
+            }
             self.world
                 .step_before(limit)
                 .map_err(|stuck| ("I15", stuck.to_string()))?;

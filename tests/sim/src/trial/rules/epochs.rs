@@ -15,8 +15,12 @@ pub(crate) struct Epochs {
     newest: Option<(i64, i16)>,
     /// The batches that brokers have refused and that may be tried again, by their partition and first sequence.
     open: BTreeMap<Place, BTreeSet<i32>>,
-    /// Something happened under it that may well end it, or that nobody here can judge.
+    /// A broker has said something under it that ends it.
     has_cause: bool,
+    /// Something happened under it that may well end it, or that nobody here can judge.
+    is_excused: bool,
+    /// The same of the time before its first batch came to a broker: the producer may have begun it long before.
+    was_excused: bool,
 }
 
 type Place = (Arc<str>, i32);
@@ -26,11 +30,11 @@ impl Rule for Epochs {
         match &line.fact {
             Fact::Produced(batch) if batch.base_sequence >= 0 => self.produced(batch, scene),
             Fact::Ended { told, .. } => {
-                self.has_cause |= !matches!(told, Told::Written { .. });
+                self.is_excused |= !matches!(told, Told::Written { .. });
                 Ok(())
             }
             Fact::Tampered { .. } | Fact::Struck { .. } | Fact::Left { .. } => {
-                self.has_cause |= is_beyond_judgement(&line.fact);
+                self.is_excused |= is_beyond_judgement(&line.fact);
                 Ok(())
             }
             _ => Ok(()),
@@ -43,9 +47,11 @@ impl Epochs {
         let identity = (batch.producer_id, batch.epoch);
         if self.newest < Some(identity) {
             let is_first = self.newest.is_none_or(|newest| newest.0 != identity.0);
-            let ends = !is_first && !self.has_cause && !has_unwatched(scene);
+            let has_cause = self.has_cause || self.is_excused || self.was_excused;
+            let ends = !is_first && !has_cause && !has_unwatched(scene);
             *self = Epochs {
                 newest: Some(identity),
+                was_excused: self.is_excused,
                 ..Epochs::default()
             };
             if ends {

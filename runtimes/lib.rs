@@ -87,6 +87,8 @@ pub use ottla_core::{
     InvalidTopic, Metrics, PartitionInfo, PropertiesError, ProtocolError, Purge, ResolveError,
     SendError, SequenceGap, WaitedFor, parse_properties, partition_for_key, wire::ErrorCode,
 };
+#[doc(hidden)]
+pub use ottla_core::{Audit, KnownLeader};
 pub use producer::{Producer, SendAllError};
 pub use record::{Header, Record, Timestamp, Topic, TopicRef};
 pub use setup::{Setup, StartError};

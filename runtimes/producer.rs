@@ -223,6 +223,14 @@ impl Producer {
         self.shared().lock().core.metrics()
     }
 
+    /// Has the core look whether all that must hold of it does; `None` with the driver gone. For simulators.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn audit(&self) -> Option<Result<ottla_core::Audit, &'static str>> {
+        let state = self.shared().lock();
+        state.end.is_none().then(|| state.core.audit())
+    }
+
     fn shared(&self) -> &Shared {
         &self.handle.shared
     }

@@ -7,6 +7,7 @@
 //! whatever may still be on the way.
 
 mod attempt;
+mod audit;
 
 use alloc::vec::Vec;
 

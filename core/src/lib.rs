@@ -156,6 +156,8 @@ pub use id::{BatchId, ConnectionId, FlushId, LookupId, Ticket, Topic, Waiter};
 pub use metrics::Metrics;
 pub use outcome::Outcome;
 pub use partitioner::partition_for_key;
+#[doc(hidden)]
+pub use producer::{Audit, KnownLeader};
 pub use producer::{PartitionInfo, ProducerCore, Purge, Scope, TimeoutReason, Wait};
 pub use record::{Header, Record};
 pub use time::Instant;

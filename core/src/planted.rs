@@ -125,7 +125,7 @@ defects! {
     NoSetupTimeout 80 "A link that never comes up is waited for without end.";
     LosesCutLength 88 "A frame of which only part of the length has come loses that part.";
     AnyLength 84 "A frame of any length is waited for.";
-    HalfIsNothing 83 "A request that was half written counts as never sent.";
+    SentIsNothing 83 "What was sent on a link that is lost counts as never sent.";
     TooManyRequests 30 "More requests are in flight than max.in.flight.requests.per.connection.";
     RedialsAtOnce 96 "A broker that can't be reached is dialled again without a pause.";
     OneAddress 147 "Of several addresses of a name only the first is tried.";

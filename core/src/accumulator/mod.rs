@@ -1,5 +1,6 @@
 //! Open and sealed batches, per partition: what is ready, what lingers, what expires.
 
+mod audit;
 mod batch;
 mod growth;
 mod splitting;

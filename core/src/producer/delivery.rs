@@ -370,6 +370,7 @@ impl ProducerCore {
                     self.cluster.want(item.topic);
                     let ended = match untouched {
                         true => Ended::untouched(),
+                        false if planted!(SentIsNothing) => Ended::untouched(),
                         false if planted!(LossIsRefusal) => Ended {
                             attempt: Attempt::Refused { retry: true },
                             ..Ended::without_answer(cause.clone(), true)

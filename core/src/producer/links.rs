@@ -168,8 +168,8 @@ impl ProducerCore {
             return;
         };
         let why = link.why.take().unwrap_or(why);
-        let is_untouched = |t: &Transmit| t.is_untouched() || planted!(HalfIsNothing);
-        let untouched = link.is_writing() && unsent.as_ref().is_some_and(is_untouched);
+        let is_untouched = unsent.as_ref().is_some_and(Transmit::is_untouched);
+        let untouched = link.is_writing() && is_untouched;
         drop(unsent);
         let Some(mut link) = self.peers[peer as usize].disconnected(&why) else {
             return;
@@ -378,7 +378,10 @@ impl ProducerCore {
     }
 
     pub(super) fn may_produce(&self, peer: u32) -> bool {
-        let most = self.config.max_in_flight_requests_per_connection() as usize;
+        let most = match planted!(NoLimit) {
+            true => usize::MAX,
+            false => self.config.max_in_flight_requests_per_connection() as usize,
+        };
         self.peers[peer as usize]
             .link()
             .is_some_and(|link| link.produces() < most || planted!(TooManyRequests))

@@ -4,6 +4,7 @@
 
 mod admission;
 mod attempt;
+mod audit;
 mod delivery;
 mod ending;
 mod links;
@@ -42,6 +43,8 @@ use crate::{
 };
 use waiters::Waiters;
 
+#[doc(hidden)]
+pub use audit::{Audit, KnownLeader};
 pub use timers::TimeoutReason;
 #[cfg(test)]
 pub(crate) use verdict::{Verdict, judge};

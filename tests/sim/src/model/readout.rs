@@ -115,6 +115,11 @@ impl Model {
         self.brokers.get(&broker).is_some_and(|broker| broker.up)
     }
 
+    /// From when to when a broker has told the client of a connection to be silent.
+    pub(crate) fn throttled(&self, broker: i32, connection: u64) -> Option<(Duration, Duration)> {
+        self.links.muted(broker, connection)
+    }
+
     /// How many requests of an API have come in, those refused or lost to a fault included.
     pub fn requests(&self, api: Api) -> u64 {
         self.journal.requests.get(&api).copied().unwrap_or(0)

@@ -13,6 +13,7 @@ use ottla::{Delivery, InCallback, Producer, Purge, RecordMetadata, SendError, Un
 use super::ledger::{Flush, Ledger};
 use super::letter::Letter;
 use super::plan::{Ending, Plan};
+use super::rules;
 use crate::{Chance, Clock, Fact, FaultKind, Spawner};
 
 /// What every actor has in hand.
@@ -241,7 +242,9 @@ impl Application {
 
     fn purge(&self, producer: &Producer, chance: &mut Chance) {
         let what = *chance.pick(&[Purge::Queued, Purge::InFlight, Purge::All]);
-        producer.purge(what);
+        if let Err((rule, how)) = rules::purging::purge(producer, what) {
+            self.ledger.borrow_mut().accuse(rule, how);
+        }
         self.ledger
             .borrow_mut()
             .struck(FaultKind::Purge, format!("{what:?}"));

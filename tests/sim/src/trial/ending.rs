@@ -7,6 +7,7 @@ use ottla::{ErrorCode, Fatal, Producer, SendError};
 use super::application::Application;
 use super::letter::Letter;
 use super::plan::Ending;
+use super::rules::resting;
 use crate::{Chance, Fact, FaultKind};
 
 /// How long a producer may take to work again once the faults are over.
@@ -22,6 +23,7 @@ impl Application {
                 }
                 producer.flush().await;
                 self.probe(&producer, chance).await;
+                self.grow_old().await;
                 self.check_memory(&producer).await;
                 self.close(&producer, Duration::from_secs(5)).await;
             }
@@ -105,6 +107,21 @@ impl Application {
         }
     }
 
+    /// Rests until metadata is to be asked for because of its age (H065).
+    async fn grow_old(&self) {
+        let Some(age) = resting::metadata_age(&self.plan) else {
+            return;
+        };
+        let before = self.ledger.borrow().metadata_requests;
+        // A request may be on its way to somebody who never answers.
+        let patience = self.plan.request_timeout + Duration::from_secs(2);
+        self.clock.sleep(age + patience).await;
+        if self.ledger.borrow().metadata_requests == before {
+            let what = format!("metadata grows older than {age:?}");
+            self.ledger.borrow_mut().accuse("H065", what);
+        }
+    }
+
     /// Whether a record of the topic is written, or the producer has found out that it never can be.
     async fn probe_once(&self, producer: &Producer, topic: usize, chance: &mut Chance) -> bool {
         let n = self.draw(chance);
@@ -127,8 +144,13 @@ impl Application {
             }
             Ok(delivery) => {
                 self.ledger.borrow_mut().accept_in_time(n, self.clock.now());
+                let before = self.clock.now();
                 let outcome = delivery.await;
                 let is_written = outcome.is_ok();
+                if is_written && self.clock.now() < before + resting::linger(&self.plan) {
+                    let what = format!("record {n} was alone and did not linger");
+                    self.ledger.borrow_mut().accuse("H107", what);
+                }
                 self.ledger.borrow_mut().end(n, outcome, self.clock.now());
                 is_written
             }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use ottla::{Acks, RecordMetadata};
+use ottla::{Acks, DeliveryError, RecordMetadata, Undelivered};
 
 use super::finds::{Finds, Lost, Place};
 use super::ledger::{Entry, Fate};
 use super::letter::Letter;
+use super::plan::Ending;
 use super::{Breach, Trial};
 use crate::{FaultKind, LogRecord};
 
@@ -142,7 +143,18 @@ impl Trial {
 
     fn judge_record(&self, n: usize, entry: &Entry, finds: &Finds) -> Result<(), Breach> {
         let places = finds.places(n);
+        let freezes = self.plan.kinds.contains(&FaultKind::Freeze);
+        let is_closed = |why: &Undelivered| {
+            let (Undelivered::NotWritten(why) | Undelivered::MaybeWritten(why)) = why;
+            *why == DeliveryError::Closed
+        };
         match &entry.fate {
+            // Its own time would have been over before.
+            Fate::NotWritten(why) | Fate::MaybeWritten(why)
+                if self.plan.ending == Ending::Close && !freezes && is_closed(why) =>
+            {
+                return Err(("H109", format!("record {n} was not given its time: {why}")));
+            }
             Fate::Written(written) if !self.is_where_it_was_written(n, written, finds) => {
                 let what = format!("record {n} is not where it was written: {written:?}");
                 return Err(("I1", what));

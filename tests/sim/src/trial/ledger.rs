@@ -24,6 +24,8 @@ pub(crate) struct Ledger {
     orders: u64,
     /// When the host stood still.
     pub(crate) frozen: Vec<(Duration, Duration)>,
+    /// How often a broker was asked for metadata.
+    pub(crate) metadata_requests: u64,
     /// Flushes that have ended and are not judged yet.
     pub(crate) flushes: Vec<Flush>,
     /// Flushes that have begun.

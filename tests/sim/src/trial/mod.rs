@@ -11,6 +11,7 @@ mod panics;
 mod plan;
 mod rarities;
 mod report;
+mod rules;
 mod sequences;
 
 use std::sync::Arc;
@@ -21,11 +22,12 @@ use ottla::{Producer, Setup};
 pub use cases::ELSEWHERE;
 pub use report::{Broken, Report};
 
-use crate::{Chance, Fact, FaultKind, World};
+use crate::{Api, Chance, Fact, FaultKind, World};
 use application::{Application, GRACE};
 use cases::{Hits, Scene, Watches};
 use ledger::Fate;
 use plan::{Ending, Plan};
+use rules::Rules;
 use sequences::Sequences;
 
 /// A run of which the seed decides everything: the settings, the cluster, what the application does, which faults
@@ -38,6 +40,7 @@ pub struct Trial {
     /// Reads the producer's gauges; none where the last handle is to be dropped.
     probe: Option<Producer>,
     sequences: Sequences,
+    rules: Rules,
     watches: Watches,
     hits: Hits,
     report: Report,
@@ -46,13 +49,18 @@ pub struct Trial {
 /// A rule, and how it was broken.
 type Breach = (&'static str, String);
 
+/// Far more than a trial needs: beyond them something is tried again without end.
+const MOST_STEPS: usize = 1_000_000;
+
 impl Trial {
     /// The trial of a seed.
     pub fn new(seed: u64) -> Trial {
         let mut chance = Chance::new(seed);
         let plan = Arc::new(Plan::draw(&mut chance));
         let mut world = plan.world(chance.next(), &mut chance);
-        let producer = world.producer_from(Setup::new(plan.config()));
+        let rules = Rules::new(&world);
+        let hook = rules.warning_hook(world.clock());
+        let producer = world.producer_from(Setup::new(plan.config()).on_warning(hook));
         let application = Application::new(Arc::clone(&plan), world.clock(), world.spawner());
         application.ledger.borrow_mut().limits = ledger::Limits {
             delivery: plan.delivery_timeout,
@@ -81,6 +89,7 @@ impl Trial {
             application,
             probe,
             sequences: Sequences::default(),
+            rules,
             watches: Watches::new(),
             hits: Hits::default(),
             report: Report::default(),
@@ -124,7 +133,12 @@ impl Trial {
 
     fn run_to_the_end(&mut self) -> Result<(), Breach> {
         let limit = self.limit();
+        let mut steps = 0;
         while !(self.world.is_done() && self.world.drivers_are_over()) {
+            steps += 1;
+            if steps > MOST_STEPS {
+                return Err(("I15", format!("{MOST_STEPS} steps lead nowhere")));
+            }
             self.world
                 .step_before(limit)
                 .map_err(|stuck| ("I15", stuck.to_string()))?;
@@ -164,6 +178,13 @@ impl Trial {
                 self.application.ledger.borrow_mut().freeze(line.at, until);
             }
             let (ledger, plan) = (&self.application.ledger, &self.plan);
+            if let Fact::Asked {
+                api: Some(Api::Metadata),
+                ..
+            } = line.fact
+            {
+                ledger.borrow_mut().metadata_requests += 1;
+            }
             let excuse = |topic: &str| ledger.borrow().has_unknown(plan, topic);
             self.sequences.see(&line.fact, excuse)?;
             self.report.see(&line.fact);
@@ -172,10 +193,11 @@ impl Trial {
                 ledger: &ledger.borrow(),
                 cluster: &self.world.cluster,
             };
+            self.rules.see(&line, &scene)?;
             self.watches.see(&line, &scene, &mut self.hits);
         }
+        self.look_at_producer()?;
         self.check_flushes()?;
-        self.check_memory()?;
         match self.application.ledger.borrow_mut().broken.take() {
             Some(breach) => Err(breach),
             None => Ok(()),
@@ -203,15 +225,18 @@ impl Trial {
         Ok(())
     }
 
-    fn check_memory(&self) -> Result<(), Breach> {
-        let Some(producer) = &self.probe else {
-            return Ok(());
+    /// What the producer warns of, and what it says of itself.
+    fn look_at_producer(&mut self) -> Result<(), Breach> {
+        let scene = Scene {
+            plan: &self.plan,
+            ledger: &self.application.ledger.borrow(),
+            cluster: &self.world.cluster,
         };
-        let metrics = producer.metrics();
-        if metrics.buffer_available_bytes > metrics.buffer_total_bytes {
-            return Err(("I7", format!("{metrics:?}")));
+        self.rules.look_at_warnings(&scene)?;
+        match &self.probe {
+            Some(producer) => self.rules.audit(producer, &self.plan),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn finish(&mut self) -> Report {

@@ -188,6 +188,14 @@ impl World {
         wires.into_iter().filter(open).collect()
     }
 
+    /// How long a byte takes to a broker and back, at least.
+    pub(crate) fn round_trip(&self, broker: i32) -> Duration {
+        let address = self.address_of(broker);
+        let mut network = self.network.lock();
+        let machine = address.and_then(|address| network.machine(address));
+        machine.map_or(Duration::ZERO, |machine| machine.latency * 2)
+    }
+
     pub(super) fn address_of(&self, broker: i32) -> Option<Ipv4Addr> {
         let host = self
             .has_broker(broker)

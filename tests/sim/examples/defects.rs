@@ -18,6 +18,22 @@ mod planted {
     use ottla_core::planted::{Defect, choose};
     use ottla_sim::{Chance, Trial};
 
+    /// Defects that no run of 2,000 seeds is known to catch: a rule, or what brings it up, is missing. They are not in the
+    /// rotation, and stand in every full table.
+    const NOT_YET: [&str; 11] = [
+        "AnyEpoch",
+        "ClockRunsBack",
+        "ForgetsDoubt",
+        "ForgetsOnError",
+        "ForgottenIsProven",
+        "GrantLeaks",
+        "InventsOffset",
+        "LosesCutLength",
+        "RefusalLeaks",
+        "SplitsUncertain",
+        "ThrottleTimesOut",
+    ];
+
     struct Arguments {
         seeds: u64,
         runs: usize,
@@ -98,9 +114,11 @@ mod planted {
                 "--start" => arguments.start = number()?,
                 "--without" => arguments.without = true,
                 "--rotate" => {
-                    let chunks = Defect::ALL.len().div_ceil(AT_ONCE);
+                    let is_caught = |defect: &&Defect| !NOT_YET.contains(&defect.name());
+                    let caught: Vec<&Defect> = Defect::ALL.iter().filter(is_caught).collect();
+                    let chunks = caught.len().div_ceil(AT_ONCE);
                     let from = number()? as usize % chunks * AT_ONCE;
-                    let turn = Defect::ALL.iter().cycle().skip(from).take(AT_ONCE);
+                    let turn = caught.into_iter().cycle().skip(from).take(AT_ONCE);
                     arguments.defects.extend(turn);
                 }
                 name => {

@@ -41,6 +41,8 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use uuid::Uuid;
 
+use crate::Chance;
+
 use brokers::Broker;
 use faults::Faults;
 use incarnations::Buried;
@@ -192,16 +194,9 @@ impl Model {
 
 impl Ids {
     fn from_seed(seed: u64) -> Ids {
-        let mut state = seed;
-        let mut next = || {
-            // SplitMix64: ids only have to differ from seed to seed.
-            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            mixed ^ (mixed >> 31)
-        };
-        let cluster = format!("ottla-{:016x}", next());
-        let next_topic = u128::from(next()) << 64 | u128::from(next());
+        let mut chance = Chance::new(seed);
+        let cluster = format!("ottla-{:016x}", chance.next());
+        let next_topic = u128::from(chance.next()) << 64 | u128::from(chance.next());
         Ids {
             cluster,
             next_topic,

@@ -450,25 +450,19 @@ impl World {
     }
 
     fn hang_up(&mut self, wire: u64) {
-        let broker = self
-            .network
-            .lock()
-            .wires
-            .get(&wire)
-            .map_or(0, |wire| wire.broker);
-        self.cluster.closed(broker, wire);
+        self.cluster.closed(self.broker_on(wire), wire);
         self.network.lock().hang_up(wire);
+    }
+
+    /// The broker that answers on a wire; 0, which no broker has, before it is up and when it is gone.
+    fn broker_on(&self, wire: u64) -> i32 {
+        let network = self.network.lock();
+        network.wires.get(&wire).map_or(0, |wire| wire.broker)
     }
 
     /// The producer's end of a wire is gone.
     fn forget(&mut self, wire: u64) {
-        let broker = self
-            .network
-            .lock()
-            .wires
-            .get(&wire)
-            .map_or(0, |wire| wire.broker);
-        self.cluster.closed(broker, wire);
+        self.cluster.closed(self.broker_on(wire), wire);
         self.network.lock().hung_up(wire);
     }
 }

@@ -1,5 +1,6 @@
 //! Records that can be told apart and checked wherever they turn up.
 
+use bytes::Bytes;
 use ottla::Record;
 
 use super::plan::Plan;
@@ -11,7 +12,7 @@ pub(crate) struct Letter {
     pub(crate) topic: usize,
     pub(crate) partition: Option<i32>,
     pub(crate) key: Option<Vec<u8>>,
-    pub(crate) value: Option<Vec<u8>>,
+    pub(crate) value: Option<Bytes>,
     pub(crate) headers: Vec<(String, Option<Vec<u8>>)>,
     /// Set by the application; `None`: the time of sending.
     pub(crate) timestamp: Option<i64>,
@@ -71,7 +72,7 @@ impl Letter {
             topic: 0,
             partition: None,
             key: None,
-            value: Some((n as u32).to_be_bytes().to_vec()),
+            value: Some(value_of(n, 4)),
             headers: Vec::new(),
             timestamp: None,
         }
@@ -84,7 +85,7 @@ impl Letter {
 
     /// The bytes of its key and its value.
     pub(crate) fn size(&self) -> usize {
-        self.key.as_ref().map_or(0, Vec::len) + self.value.as_ref().map_or(0, Vec::len)
+        self.key.as_ref().map_or(0, Vec::len) + self.value.as_ref().map_or(0, Bytes::len)
     }
 
     /// The record as the application hands it in.
@@ -135,7 +136,9 @@ impl Letter {
 }
 
 /// A value of so many bytes that tells its record's number.
-fn value_of(n: usize, size: usize) -> Vec<u8> {
+fn value_of(n: usize, size: usize) -> Bytes {
     let number = (n as u32).to_be_bytes();
-    number.into_iter().cycle().take(size).collect()
+    let mut value = number.repeat(size.div_ceil(number.len()));
+    value.truncate(size);
+    value.into()
 }

@@ -132,10 +132,9 @@ impl Time {
 
 /// Something in the record is null, or empty.
 fn has_nothing(letter: &Letter) -> bool {
-    let is_empty = |bytes: &Option<Vec<u8>>| bytes.as_ref().is_some_and(Vec::is_empty);
-    let header = |(_, value): &(String, Option<Vec<u8>>)| value.is_none() || is_empty(value);
-    letter.value.is_none()
-        || is_empty(&letter.value)
-        || is_empty(&letter.key)
+    let is_blank = |bytes: Option<&[u8]>| bytes.is_none_or(<[u8]>::is_empty);
+    let header = |(_, value): &(String, Option<Vec<u8>>)| is_blank(value.as_deref());
+    is_blank(letter.value.as_deref())
+        || letter.key.as_ref().is_some_and(Vec::is_empty)
         || letter.headers.iter().any(header)
 }

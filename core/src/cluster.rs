@@ -1,6 +1,10 @@
 //! What is known of the cluster: brokers, topics, leaders, and how old that is.
 
-use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
+use alloc::{
+    boxed::Box,
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
+};
 use core::time::Duration;
 
 use crate::{
@@ -284,10 +288,8 @@ impl Cluster {
             // No broker at all is no answer of a cluster that works.
             return;
         }
-        let gone = self
-            .brokers
-            .keys()
-            .filter(|id| !brokers.iter().any(|b| b.node_id == **id));
+        let named: BTreeSet<i32> = brokers.iter().map(|broker| broker.node_id).collect();
+        let gone = self.brokers.keys().filter(|id| !named.contains(id));
         for id in gone.copied().collect::<Vec<_>>() {
             self.brokers.remove(&id);
             changes.push(Change::BrokerGone(id));

@@ -24,7 +24,7 @@ impl ProducerCore {
     ) {
         for endpoint in &response.node_endpoints {
             if self.cluster.add_broker(endpoint) {
-                self.update_peer(endpoint.node_id);
+                self.broker_was_named(endpoint.node_id);
             }
         }
         // In the order of topic and partition, whatever the answer's is.

@@ -198,17 +198,15 @@ impl ProducerCore {
 
     /// A peer at an address, in a slot that nobody uses any more if there is one.
     pub(super) fn add_peer(&mut self, host: &str, port: u16) -> u32 {
-        let unused = |p: &Peer| {
-            !p.is_seed && p.broker.is_none() && p.may_dial(Instant::NEVER) && !p.in_links
+        let is_free = |&slot: &u32| {
+            let peer = &self.peers[slot as usize];
+            let is_down = peer.may_dial(Instant::NEVER) && !peer.in_links;
+            is_down && self.rings[slot as usize].is_empty()
         };
-        if let Some(slot) = self
-            .peers
-            .iter()
-            .position(unused)
-            .filter(|&s| self.rings[s].is_empty())
-        {
-            self.peers[slot].move_to(host, port);
-            return slot as u32;
+        if let Some(place) = self.spare_peers.iter().position(is_free) {
+            let slot = self.spare_peers.swap_remove(place);
+            self.peers[slot as usize].move_to(host, port);
+            return slot;
         }
         self.peers.push(Peer::new(host, port));
         self.rings.push(alloc::collections::VecDeque::new());

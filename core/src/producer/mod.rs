@@ -82,6 +82,8 @@ pub struct ProducerCore {
     /// For each peer the partitions that have something to send to it, in the order of their turns.
     rings: Vec<VecDeque<u32>>,
     peer_of_broker: BTreeMap<i32, u32>,
+    /// Peers whose brokers are gone, to be used again once nothing is left of them.
+    spare_peers: Vec<u32>,
     /// Peers that may have something to send.
     links: VecDeque<u32>,
     lookups: u64,
@@ -248,6 +250,7 @@ impl ProducerCore {
             peers: Vec::new(),
             rings: Vec::new(),
             peer_of_broker: BTreeMap::new(),
+            spare_peers: Vec::new(),
             links: VecDeque::new(),
             lookups: 0,
             metadata_peer: None,

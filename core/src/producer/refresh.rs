@@ -1,6 +1,6 @@
 //! What is asked of the cluster: metadata, leaders, the producer id; and of whom.
 
-use alloc::vec::Vec;
+use alloc::{collections::BTreeSet, vec::Vec};
 
 use super::{ProducerCore, ProducerId, backoff};
 use crate::{
@@ -135,11 +135,19 @@ impl ProducerCore {
         );
         let wait = backoff(&self.config, &mut self.rng, self.cluster.fruitless);
         self.cluster.back_off(now + wait);
+        let mut moved = BTreeSet::new();
+        for change in &changes {
+            match change {
+                Change::Broker(id) if self.update_peer(*id) => drop(moved.insert(*id)),
+                Change::BrokerGone(id) if self.retire_peer(*id) => drop(moved.insert(*id)),
+                _ => {}
+            }
+        }
+        self.update_leaders_at(&moved);
         for change in changes {
             match change {
                 Change::AnotherCluster => self.cluster_is_another(now),
-                Change::Broker(id) => self.update_peer(id),
-                Change::BrokerGone(id) => self.retire_peer(id),
+                Change::Broker(_) | Change::BrokerGone(_) => {}
                 Change::Topic(topic) => self.update_topic(topic),
                 Change::Recreated(topic) => {
                     self.warn(Warning::TopicRecreated(topic));
@@ -165,15 +173,15 @@ impl ProducerCore {
         }
     }
 
-    /// A broker is new or has moved: its peer follows.
-    pub(super) fn update_peer(&mut self, id: i32) {
+    /// A broker is new or has moved: its peer follows. Whether it has another peer now.
+    fn update_peer(&mut self, id: i32) -> bool {
         let Some((host, port)) = self.cluster.broker(id) else {
-            return;
+            return false;
         };
         let (host, port) = (alloc::boxed::Box::<str>::from(host), port);
         if let Some(&slot) = self.peer_of_broker.get(&id) {
             if self.peers[slot as usize].is_at(&host, port) {
-                return;
+                return false;
             }
             if self.peers[slot as usize].is_seed {
                 // The address is the configuration's; the broker is elsewhere now. What is on the way there must not be
@@ -186,45 +194,56 @@ impl ProducerCore {
                 if !self.rings[slot as usize].is_empty() {
                     self.want_link(slot);
                 }
-                return;
+                return false;
             }
         }
         // A link to an address that turns out to be a broker's is that broker's (once: two ids may share an address).
-        let adopted = self
-            .peers
-            .iter()
-            .position(|p| p.broker.is_none() && p.is_seed && p.is_at(&host, port));
+        let mut seeds = self.peers.iter().take_while(|peer| peer.is_seed);
+        let adopted = seeds.position(|p| p.broker.is_none() && p.is_at(&host, port));
         let slot = adopted.map_or_else(|| self.add_peer(&host, port), |slot| slot as u32);
         self.peers[slot as usize].broker = Some(id);
         self.peer_of_broker.insert(id, slot);
-        self.update_leaders_at(id);
+        true
     }
 
-    fn retire_peer(&mut self, id: i32) {
+    /// A broker is gone: nothing is its peer any more. Whether something was.
+    fn retire_peer(&mut self, id: i32) -> bool {
         let Some(slot) = self.peer_of_broker.remove(&id) else {
-            return;
+            return false;
         };
         self.peers[slot as usize].broker = None;
         if !self.peers[slot as usize].is_seed {
+            self.spare_peers.push(slot);
             self.close_link(slot, Disconnect::Replaced);
         }
-        self.update_leaders_at(id);
+        true
     }
 
-    /// A broker's peer is another: the partitions that it leads follow.
-    fn update_leaders_at(&mut self, id: i32) {
+    /// These brokers' peers are others: the partitions that they lead follow.
+    fn update_leaders_at(&mut self, brokers: &BTreeSet<i32>) {
+        if brokers.is_empty() {
+            return;
+        }
         for partition in 0..self.partitions.len() as u32 {
-            if self.partitions[partition as usize].leader.broker == Some(id) {
+            let leader = self.partitions[partition as usize].leader.broker;
+            if leader.is_some_and(|id| brokers.contains(&id)) {
                 self.update_leader(partition);
             }
         }
     }
 
+    /// A leader's address is known, perhaps for the first time.
+    pub(super) fn broker_was_named(&mut self, id: i32) {
+        if self.update_peer(id) {
+            self.update_leaders_at(&BTreeSet::from([id]));
+        }
+    }
+
     /// All brokers are to be found anew, from the seeds (KIP-1102).
     fn rebootstrap(&mut self) {
-        for id in self.cluster.forget_brokers() {
-            self.retire_peer(id);
-        }
+        let mut gone = self.cluster.forget_brokers();
+        gone.retain(|&id| self.retire_peer(id));
+        self.update_leaders_at(&gone.into_iter().collect());
         for slot in 0..self.peers.len() as u32 {
             self.close_link(slot, Disconnect::Replaced);
         }

@@ -1,6 +1,6 @@
 //! What came of the trials so far, in whichever order they ended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ottla_sim::{Broken, CASES, Case, ELSEWHERE, Report};
 
@@ -9,11 +9,22 @@ use ottla_sim::{Broken, CASES, Case, ELSEWHERE, Report};
 pub(crate) struct Tally {
     /// Of the trials in which no rule was broken.
     pub(crate) report: Report,
-    /// For each rule that was broken: in how many trials.
-    pub(crate) rules: BTreeMap<&'static str, u64>,
+    /// The rules that were broken.
+    pub(crate) rules: BTreeMap<&'static str, Breaches>,
     /// The broken trial with the lowest seed.
     pub(crate) first: Option<Breach>,
 }
+
+/// The trials that broke one rule.
+#[derive(Debug, Default)]
+pub(crate) struct Breaches {
+    pub(crate) trials: u64,
+    /// The lowest of their seeds, [`MOST_SEEDS`] of them.
+    pub(crate) seeds: BTreeSet<u64>,
+}
+
+/// So many seeds of a rule are told.
+const MOST_SEEDS: usize = 10;
 
 /// A trial in which a rule was broken.
 #[derive(Debug)]
@@ -30,7 +41,7 @@ impl Tally {
             Ok(report) => return self.report.add(&report),
             Err(breach) => breach,
         };
-        *self.rules.entry(breach.rule).or_default() += 1;
+        self.rules.entry(breach.rule).or_default().add(breach.seed);
         if self
             .first
             .as_ref()
@@ -65,7 +76,17 @@ impl Tally {
 
     /// How many trials broke a rule.
     pub(crate) fn broken(&self) -> u64 {
-        self.rules.values().sum()
+        self.rules.values().map(|breaches| breaches.trials).sum()
+    }
+}
+
+impl Breaches {
+    fn add(&mut self, seed: u64) {
+        self.trials += 1;
+        self.seeds.insert(seed);
+        if self.seeds.len() > MOST_SEEDS {
+            self.seeds.pop_last();
+        }
     }
 }
 

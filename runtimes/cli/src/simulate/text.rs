@@ -5,7 +5,7 @@ use std::{fmt, ops::Range, time::Duration};
 use indicatif::HumanCount;
 use ottla_sim::FaultKind;
 
-use super::tally::{Breach, Tally};
+use super::tally::{Breach, Breaches, Tally};
 
 /// The report in words.
 pub(crate) struct Words<'a> {
@@ -102,8 +102,8 @@ impl Words<'_> {
         if self.tally.rules.is_empty() {
             return writeln!(f, "no rule is broken");
         }
-        let broken = |(rule, trials): (&&str, &u64)| format!("{rule} is broken in {trials}");
-        let rules: Vec<String> = self.tally.rules.iter().map(broken).collect();
+        let rules = self.tally.rules.iter();
+        let rules: Vec<String> = rules.map(|(rule, b)| told(rule, b)).collect();
         writeln!(f, "{}", rules.join(", "))
     }
 
@@ -126,6 +126,15 @@ impl fmt::Display for Breach {
             self.seed
         )
     }
+}
+
+fn told(rule: &str, breaches: &Breaches) -> String {
+    let mut seeds: Vec<String> = breaches.seeds.iter().map(u64::to_string).collect();
+    if breaches.trials > seeds.len() as u64 {
+        seeds.push("and more".to_owned());
+    }
+    let trials = HumanCount(breaches.trials);
+    format!("{rule} is broken in {trials} ({})", seeds.join(", "))
 }
 
 fn hits(count: u64) -> String {
@@ -173,7 +182,7 @@ mod tests {
                 tally.add(Err(breach(seed, if seed == 5 { "I3" } else { "I1" })));
             }
             let words = words(&tally);
-            let end = "4 seeds, 0..4: I1 is broken in 2, I3 is broken in 1\n\n\
+            let end = "4 seeds, 0..4: I1 is broken in 2 (3, 9), I3 is broken in 1 (5)\n\n\
                        what happened\nseed 3: I1 is broken: so\n\
                        To see it again from its start: ottla simulate --trace 3\n";
             assert!(words.ends_with(end), "{words}");

@@ -20,13 +20,13 @@ pub enum Hostile {
     NegativePartition,
     /// Metadata: the first partition of each topic has the number 2^31-1.
     HugePartition,
-    /// Metadata: 10,000 more partitions in each topic, without a leader.
+    /// Metadata: 1,000 more partitions in each topic, without a leader.
     ManyPartitions,
     /// Metadata: the leader epochs are below -1.
     NegativeEpoch,
     /// Metadata: every broker twice, the second time at another port.
     RepeatedBroker,
-    /// Metadata: 10,000 more brokers.
+    /// Metadata: 1,000 more brokers.
     ManyBrokers,
     /// Metadata: no broker at all.
     NoBrokers,

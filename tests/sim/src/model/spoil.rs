@@ -56,7 +56,7 @@ impl Hostile {
                 let Some(first) = brokers.first().cloned() else {
                     return;
                 };
-                let more = (100_000..110_000).map(|id| first.clone().with_node_id(BrokerId(id)));
+                let more = (100_000..101_000).map(|id| first.clone().with_node_id(BrokerId(id)));
                 brokers.extend(more);
             }
             Hostile::NegativeBrokers => {
@@ -115,7 +115,7 @@ impl Hostile {
                         .with_error_code(code::LEADER_NOT_AVAILABLE)
                         .with_leader_id(BrokerId(-1));
                     let stray = |index| stray.clone().with_partition_index(index);
-                    partitions.extend((next..next.saturating_add(10_000)).map(stray));
+                    partitions.extend((next..next.saturating_add(1_000)).map(stray));
                 }
                 Hostile::NegativeEpoch => {
                     partitions.iter_mut().for_each(|p| p.leader_epoch = -7);

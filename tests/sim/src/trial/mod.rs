@@ -234,8 +234,8 @@ impl Trial {
         };
         self.rules.look_at_warnings(&scene)?;
         match &self.probe {
-            Some(producer) => self.rules.audit(producer, &self.plan),
-            None => Ok(()),
+            Some(producer) if self.world.has_polled() => self.rules.audit(producer, &self.plan),
+            _ => Ok(()),
         }
     }
 

@@ -73,6 +73,8 @@ pub struct World {
     removed: Vec<(i32, String, u16)>,
     /// Polls since the clock moved last.
     polls: usize,
+    /// The last step has polled a task, rather than let something arrive.
+    has_polled: bool,
 }
 
 type Plan = Box<dyn FnOnce(&mut World)>;
@@ -121,6 +123,7 @@ impl World {
             armed: None,
             removed: Vec::new(),
             polls: 0,
+            has_polled: false,
         }
     }
 
@@ -202,8 +205,8 @@ impl World {
             self.executor.spawn(job, Kind::Application);
         }
         let is_frozen = self.now() < self.frozen_until;
-        let has_run = !is_frozen && self.executor.poll_one().is_some();
-        if has_run {
+        self.has_polled = !is_frozen && self.executor.poll_one().is_some();
+        if self.has_polled {
             self.polls += 1;
         } else {
             self.settle();
@@ -270,6 +273,11 @@ impl World {
     /// Every application is done.
     pub fn is_done(&self) -> bool {
         self.executor.has_no_application()
+    }
+
+    /// The last step has polled a task: only then a producer may have changed.
+    pub(crate) fn has_polled(&self) -> bool {
+        self.has_polled
     }
 
     /// Every driver has come to its end.

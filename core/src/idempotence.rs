@@ -116,6 +116,8 @@ struct Unresolved {
     behind: bool,
     /// A batch after it was written.
     overtaken: bool,
+    /// It is on the way to another leader than the one that is proven now.
+    astray: bool,
 }
 
 impl Sequences {
@@ -166,10 +168,8 @@ impl Sequences {
             return Next::Nothing;
         };
         let alone = self.unresolved.is_empty();
-        let clean = self
-            .unresolved
-            .iter()
-            .all(|u| u.attempts == 1 && !u.given_up);
+        let is_clean = |u: &Unresolved| u.attempts == 1 && !u.given_up && !u.astray;
+        let clean = self.unresolved.iter().all(is_clean);
         let continues = self.identity == identity && !self.faulted;
         let pipelines = (continues || planted!(FreshOverStale))
             && clean
@@ -223,6 +223,7 @@ impl Sequences {
             given_up: false,
             behind: false,
             overtaken: false,
+            astray: false,
         });
         stamp
     }
@@ -234,7 +235,7 @@ impl Sequences {
             .iter_mut()
             .find(|u| u.batch == batch && !u.in_flight);
         let entry = entry.expect("`next` named a batch that waits");
-        (entry.in_flight, entry.pipelined) = (true, false);
+        (entry.in_flight, entry.pipelined, entry.astray) = (true, false, false);
         entry.attempts += 1;
         entry.stamp
     }
@@ -463,10 +464,15 @@ impl Sequences {
         }
         // What it has taken is of this id, whichever we hold by now.
         let producer_id = entry.stamp.producer_id;
-        self.proven = Some(Leadership {
+        let proven = Some(Leadership {
             producer_id,
             ..leadership
         });
+        if self.proven != proven {
+            // One at a time goes to a leader that is not proven, so what else is on the way went to another (H006).
+            self.proven = proven;
+            self.unresolved.iter_mut().for_each(|u| u.astray = true);
+        }
         if self.gap.is_some_and(|gap| gap < entry.serial) {
             self.gap = None;
         }

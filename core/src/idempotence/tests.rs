@@ -38,6 +38,25 @@ fn fate(s: &mut Sequences, batch: u32, attempt: Attempt) -> (Fate, bool) {
 }
 
 #[test]
+fn h006_nothing_fresh_goes_to_the_new_leader_while_the_old_one_owes_an_answer() {
+    let mut s = pipelined(2);
+    assert_eq!(
+        fate(&mut s, 0, Attempt::Refused { retry: true }),
+        (Fate::Retry, false)
+    );
+    assert_eq!(s.next(Some(FIRST), leader(2)), Next::Retry(0));
+    s.resend(0);
+    s.resolve(0, Attempt::Written, leader(2)).unwrap();
+    assert_eq!(s.next(Some(FIRST), leader(2)), Next::Nothing);
+    // The old one answers at last.
+    let late = s.resolve(1, Attempt::OutOfOrder, leader(1)).unwrap();
+    assert_eq!((late.fate, late.fault), (Fate::Retry, None));
+    s.resend(1);
+    s.resolve(1, Attempt::Written, leader(2)).unwrap();
+    assert_eq!(s.next(Some(FIRST), leader(2)), Next::Fresh);
+}
+
+#[test]
 fn h024_a_sequence_wraps_to_zero() {
     assert_eq!(sequence_after(i32::MAX - 2, 2), i32::MAX);
     assert_eq!(sequence_after(i32::MAX - 2, 3), 0);

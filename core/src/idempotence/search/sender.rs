@@ -281,7 +281,7 @@ impl core::hash::Hash for Sequences {
                 u.given_up,
             )
                 .hash(state);
-            (u.behind, u.overtaken).hash(state);
+            (u.behind, u.overtaken, u.astray).hash(state);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What a producer holds for the leaders never goes back to older ones (H059, H060), and stays when an answer brings
 //! nothing but an error (H070).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ottla::KnownLeader;
 
@@ -31,6 +31,11 @@ impl Leaders {
             if before.broker.is_some() && leader.broker.is_none() && always_has_leaders(plan) {
                 return Err(("H070", format!("{leader:?} after {before:?}")));
             }
+        }
+        if self.known.len() > leaders.len() {
+            // A topic that was made anew; a broker that lags behind may still tell of the old one, from its beginning.
+            let ids: BTreeSet<_> = leaders.iter().map(|leader| leader.topic_id).collect();
+            self.known.retain(|(id, _), _| ids.contains(id));
         }
         Ok(())
     }

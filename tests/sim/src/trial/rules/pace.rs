@@ -21,7 +21,8 @@ pub(crate) struct Pace {
     failed: BTreeMap<(Box<str>, u16), VecDeque<Duration>>,
 }
 
-type Stamp = (Arc<str>, i32, i64, i16, i32);
+/// By the id, too: a topic that is gone has no name.
+type Stamp = (Arc<str>, [u8; 16], i32, i64, i16, i32);
 
 /// A newer leader may be asked at once; not so often.
 const RETRIES: usize = 3;
@@ -80,6 +81,7 @@ impl Pace {
         }
         let stamp = (
             Arc::clone(&batch.topic),
+            batch.topic_id,
             batch.partition,
             batch.producer_id,
             batch.epoch,

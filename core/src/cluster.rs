@@ -47,6 +47,8 @@ pub(crate) struct TopicState {
     pub(crate) id: [u8; 16],
     /// The last id that any answer gave: another one is another topic (H061).
     last_id: [u8; 16],
+    /// Answers in a row, without ids, whose leader epochs are older than what is known.
+    older_answers: u8,
     pub(crate) leaders: Vec<Leader>,
     /// Why the brokers refuse it, at the last look.
     pub(crate) refused: Option<ErrorCode>,
@@ -110,6 +112,7 @@ impl Cluster {
             name: name.into(),
             id: [0; 16],
             last_id: [0; 16],
+            older_answers: 0,
             leaders: Vec::new(),
             refused: None,
             wanted: false,
@@ -323,8 +326,10 @@ impl Cluster {
             }
         }
         state.refused = None;
-        let recreated = is_another(state.last_id, answer.topic_id);
-        if recreated {
+        let is_older = answer.topic_id == [0; 16] && state.is_newer_than(&answer.partitions);
+        state.older_answers = if is_older { state.older_answers + 1 } else { 0 };
+        if is_another(state.last_id, answer.topic_id) || state.older_answers >= MOST_OLDER_ANSWERS {
+            state.older_answers = 0;
             state.leaders.clear();
             changes.push(Change::Recreated(topic));
         }
@@ -356,6 +361,17 @@ impl Cluster {
         if state.leaders != before {
             changes.push(Change::Topic(topic));
         }
+    }
+}
+
+impl TopicState {
+    /// Some partition's known leader epoch is above the one in an answer.
+    fn is_newer_than(&self, answer: &[PartitionMetadata]) -> bool {
+        answer.iter().any(|partition| {
+            let index = usize::try_from(partition.partition_index).ok();
+            let known = index.and_then(|index| self.leaders.get(index));
+            (0..known.map_or(-1, |known| known.epoch)).contains(&partition.leader_epoch)
+        })
     }
 }
 
@@ -395,6 +411,10 @@ fn check_name(name: &str) -> Result<(), InvalidTopic> {
         .find(odd)
         .map_or(Ok(()), |c| Err(InvalidTopic::Character(c)))
 }
+
+/// Where topics have no ids, a topic that was made anew shows only in that its epochs stay low. A broker that lags behind
+/// tells older epochs too, but not all of them do, and not for ever.
+const MOST_OLDER_ANSWERS: u8 = 5;
 
 /// More brokers than this are not believed.
 const MAX_BROKERS: usize = 1 << 14;
@@ -475,6 +495,21 @@ mod tests {
     fn h061_another_topic_id_lets_a_lower_epoch_in() {
         let (mut cluster, topic) = known(1, &[(1, 5), (1, 5)]);
         let changes = apply(&mut cluster, &answer(2, &[(2, 0)]));
+        assert_eq!(changes, [Change::Recreated(topic), Change::Topic(topic)]);
+        assert_eq!(leaders(&cluster, topic), [Some(2)]);
+    }
+
+    #[test]
+    fn h061_without_ids_a_lower_epoch_counts_once_nobody_tells_the_higher_one_any_more() {
+        let (mut cluster, topic) = known(0, &[(1, 5)]);
+        for _ in 0..4 {
+            assert_eq!(apply(&mut cluster, &answer(0, &[(2, 0)])), []);
+        }
+        apply(&mut cluster, &answer(0, &[(1, 5)]));
+        for _ in 0..4 {
+            assert_eq!(apply(&mut cluster, &answer(0, &[(2, 0)])), []);
+        }
+        let changes = apply(&mut cluster, &answer(0, &[(2, 0)]));
         assert_eq!(changes, [Change::Recreated(topic), Change::Topic(topic)]);
         assert_eq!(leaders(&cluster, topic), [Some(2)]);
     }

@@ -82,7 +82,8 @@ pub enum Warning {
     /// The brokers are another cluster's than before, by its id: its topics are others of the same names, and what it
     /// knows of a producer id is about somebody else. Records go to it under a new producer id.
     AnotherCluster,
-    /// A topic has another id than before: it was deleted and created again, and records go to the new one.
+    /// A topic has another id than before: it was deleted and created again, and records go to the new one. Where
+    /// brokers tell no ids (before Kafka 2.8), leader epochs that stay lower than before are the sign of it.
     TopicRecreated(Topic),
     /// A broker's log or producer state no longer has what it acknowledged (an unclean election, for example),
     /// or lost count of the sequence: a new epoch was begun, and no record was sent twice.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ottla_core::{Cause, DeliveryError, SendError, Warning};
-use ottla_sim::{Fate, Fault, On, Stage};
+use ottla_sim::{Api, Fate, Fault, On, Stage};
 
 use crate::common::{SINGLES, warm};
 
@@ -27,6 +27,31 @@ fn h061_a_topic_made_anew_counts_its_epochs_from_zero() {
     assert_eq!(stage.outcome(n), Some(&Fate::Written { offset: Some(0) }));
     assert_eq!(stage.arrivals("letters", 0).len(), 2, "at the first try");
     assert!(matches!(stage.warnings(), [Warning::TopicRecreated(_)]));
+    stage.check();
+}
+
+#[test]
+fn h061_a_topic_made_anew_is_found_out_without_ids() {
+    let mut stage = fresh(1);
+    for broker in 1..=3 {
+        stage
+            .model
+            .set_versions(broker, Api::Metadata, Some((0, 9)));
+    }
+    for leader in [2, 3, 2, 3] {
+        stage.model.move_leader("letters", 0, leader);
+    }
+    stage.send("letters", 0, None, b"to the old topic");
+    stage.run_to_idle();
+    let leader = leader_of(&stage).0;
+    make_anew(&mut stage, 1);
+    assert_ne!(leader_of(&stage).0, leader);
+    let n = stage.send("letters", 0, None, b"to the new topic");
+    stage.run_to_idle();
+
+    assert_eq!(stage.outcome(n), Some(&Fate::Written { offset: Some(0) }));
+    let is_told = |warning: &Warning| matches!(warning, Warning::TopicRecreated(_));
+    assert!(stage.warnings().iter().any(is_told));
     stage.check();
 }
 

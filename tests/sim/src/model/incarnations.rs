@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -89,6 +90,12 @@ impl Model {
         readout::records(found.and_then(|topic| topic.partition(partition)))
     }
 
+    /// When the topic with this id was created, as far as its cluster's clock had come; zero if there is none.
+    pub fn created(&self, topic_id: [u8; 16]) -> Duration {
+        let found = self.incarnation(Uuid::from_bytes(topic_id));
+        found.map_or(Duration::ZERO, |topic| topic.created)
+    }
+
     /// How many partitions the topic with this id has, or had when it was deleted; 0 if there is none.
     pub fn partitions_of(&self, topic_id: [u8; 16]) -> i32 {
         let found = self.incarnation(Uuid::from_bytes(topic_id));
@@ -118,6 +125,7 @@ impl Model {
         let topic = Topic {
             id: self.ids.topic(),
             name: Arc::from(name),
+            created: self.now,
             hidden: false,
             compacted: false,
             log_append_time: false,

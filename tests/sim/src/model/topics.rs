@@ -23,6 +23,7 @@ pub(crate) struct Topics {
 pub(crate) struct Topic {
     pub(crate) id: Uuid,
     pub(crate) name: Arc<str>,
+    pub(crate) created: Duration,
     /// Left out of metadata.
     pub(crate) hidden: bool,
     pub(crate) compacted: bool,

@@ -33,6 +33,8 @@ pub(crate) struct Wire {
     /// A hole in the stream: nothing comes through any more.
     deaf: bool,
     mute: bool,
+    /// An answer was changed.
+    tampered: bool,
     /// An answer that the next one overtakes.
     overtaken: Option<Bytes>,
     pub(crate) inbox: BytesMut,
@@ -346,6 +348,7 @@ impl Network {
         }
         wire.busy_from = at;
         wire.mute |= tamper == Some(Tamper::Stop);
+        wire.tampered |= tamper.is_some();
         for (at, bytes) in pieces {
             self.schedule(
                 at,
@@ -364,6 +367,12 @@ impl Network {
         if tamper == Some(Tamper::Cut) {
             self.hang_up(serial);
         }
+    }
+
+    /// The connections on which an answer was changed.
+    pub(crate) fn tampered(&self) -> Vec<u64> {
+        let tampered = self.wires.iter().filter(|(_, wire)| wire.tampered);
+        tampered.map(|(&serial, _)| serial).collect()
     }
 
     /// The broker closes a connection.
@@ -471,6 +480,7 @@ impl Wire {
             busy_from: Duration::ZERO,
             deaf: false,
             mute: false,
+            tampered: false,
             overtaken: None,
             inbox: BytesMut::new(),
             arrived: VecDeque::new(),

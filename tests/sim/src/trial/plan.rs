@@ -216,11 +216,6 @@ impl Plan {
             kinds.push(FaultKind::Throttle);
         }
         let names_only = chance.percent(5);
-        if names_only {
-            // Without ids nobody can tell a topic from the one of the same name that was there before.
-            let made_anew = [FaultKind::RecreateTopic, FaultKind::ShrinkTopic];
-            kinds.retain(|kind| !made_anew.contains(kind));
-        }
         let has = |kind| kinds.contains(&kind);
         Plan {
             watches_throttles,

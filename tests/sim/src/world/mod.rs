@@ -366,6 +366,8 @@ impl World {
             Arrival::Alarm { waker } => waker.wake(),
             Arrival::Plan { entry } => {
                 if let Some(plan) = self.plans[entry].take() {
+                    let now = self.now();
+                    self.cluster.replicate(now);
                     plan(self);
                 }
             }
@@ -457,7 +459,7 @@ impl World {
         self.collect();
     }
 
-    fn hang_up(&mut self, wire: u64) {
+    pub(crate) fn hang_up(&mut self, wire: u64) {
         self.cluster.closed(self.broker_on(wire), wire);
         self.network.lock().hang_up(wire);
     }

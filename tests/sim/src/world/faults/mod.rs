@@ -274,10 +274,18 @@ impl World {
         self.calm_from = self.now();
         self.cluster.clear_faults();
         self.heal_network();
+        self.end_tampered();
         self.bring_back();
         self.heal_cluster();
         self.clock.set_right();
         self.frozen_until = self.now();
+    }
+
+    /// Ends the connections on which an answer was changed: what it said may bind a producer as long as they last, such
+    /// as a throttling of days.
+    fn end_tampered(&mut self) {
+        let tampered = self.network.lock().tampered();
+        tampered.into_iter().for_each(|wire| self.hang_up(wire));
     }
 
     /// Undoes something later, unless everything was healed meanwhile.

@@ -45,9 +45,9 @@ pub(crate) struct TopicState {
     pub(crate) name: Box<str>,
     /// The id that the last answer gave (KIP-516); zero if it gave none, so that the topic is named by its name.
     pub(crate) id: [u8; 16],
-    /// The last id that any answer gave: another one is another topic (H061).
+    /// The id under which the leaders are known: another one is another topic (H061). Zero if no answer gave one.
     last_id: [u8; 16],
-    /// Answers in a row, without ids, whose leader epochs are older than what is known.
+    /// Answers in a row that are not of that id, and tell less than what is known.
     older_answers: u8,
     pub(crate) leaders: Vec<Leader>,
     /// Why the brokers refuse it, at the last look.
@@ -326,15 +326,16 @@ impl Cluster {
             }
         }
         state.refused = None;
-        let is_older = answer.topic_id == [0; 16] && state.is_newer_than(&answer.partitions);
+        let is_sure = answer.topic_id != [0; 16] && answer.topic_id == state.last_id;
+        let mut is_older = !is_sure && state.is_newer_than(&answer.partitions);
         state.older_answers = if is_older { state.older_answers + 1 } else { 0 };
         if is_another(state.last_id, answer.topic_id) || state.older_answers >= MOST_OLDER_ANSWERS {
-            state.older_answers = 0;
+            (state.older_answers, is_older) = (0, false);
             state.leaders.clear();
             changes.push(Change::Recreated(topic));
         }
         state.id = answer.topic_id;
-        if state.id != [0; 16] {
+        if state.id != [0; 16] && !is_older {
             state.last_id = state.id;
         }
         let before = state.leaders.clone();
@@ -365,13 +366,14 @@ impl Cluster {
 }
 
 impl TopicState {
-    /// Some partition's known leader epoch is above the one in an answer.
+    /// An answer has fewer partitions than are known, or an older leader epoch.
     fn is_newer_than(&self, answer: &[PartitionMetadata]) -> bool {
-        answer.iter().any(|partition| {
+        let is_older = |partition: &PartitionMetadata| {
             let index = usize::try_from(partition.partition_index).ok();
             let known = index.and_then(|index| self.leaders.get(index));
             (0..known.map_or(-1, |known| known.epoch)).contains(&partition.leader_epoch)
-        })
+        };
+        answer.len() < self.leaders.len() || answer.iter().any(is_older)
     }
 }
 
@@ -412,8 +414,8 @@ fn check_name(name: &str) -> Result<(), InvalidTopic> {
         .map_or(Ok(()), |c| Err(InvalidTopic::Character(c)))
 }
 
-/// Where topics have no ids, a topic that was made anew shows only in that its epochs stay low. A broker that lags behind
-/// tells older epochs too, but not all of them do, and not for ever.
+/// Where topics have no ids, a topic that was made anew shows only in that its epochs stay low, or its partitions few. A
+/// broker that lags behind tells older news too, but not all of them do, and not for ever.
 const MOST_OLDER_ANSWERS: u8 = 5;
 
 /// More brokers than this are not believed.
@@ -512,6 +514,23 @@ mod tests {
         let changes = apply(&mut cluster, &answer(0, &[(2, 0)]));
         assert_eq!(changes, [Change::Recreated(topic), Change::Topic(topic)]);
         assert_eq!(leaders(&cluster, topic), [Some(2)]);
+    }
+
+    #[test]
+    fn h064_partitions_that_were_known_without_an_id_and_stay_away_are_gone() {
+        let (mut cluster, topic) = known(0, &[(1, 0), (1, 0)]);
+        for _ in 0..4 {
+            apply(&mut cluster, &answer(1, &[(2, 0)]));
+            assert_eq!(leaders(&cluster, topic), [Some(2), Some(1)]);
+        }
+        apply(&mut cluster, &answer(1, &[(2, 0)]));
+        assert_eq!(leaders(&cluster, topic), [Some(2)]);
+        for _ in 0..9 {
+            // With an id it is the same topic, of which a broker has not heard all.
+            apply(&mut cluster, &answer(1, &[(2, 0), (1, 0)]));
+            apply(&mut cluster, &answer(1, &[(2, 0)]));
+        }
+        assert_eq!(leaders(&cluster, topic), [Some(2), Some(1)]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::{fmt, ops::Range, time::Duration};
 
 use indicatif::HumanCount;
-use ottla_sim::FaultKind;
+use ottla_sim::{FaultKind, Report};
 
 use super::tally::{Breach, Breaches, Tally};
 
@@ -81,6 +81,12 @@ impl Words<'_> {
         ] {
             writeln!(f, "{:>12}  {what} of the seed with the fewest", hits(count))?;
         }
+        let (records, faults) = (Report::ENOUGH_RECORDS, Report::ENOUGH_FAULTS);
+        let thin = hits(report.thin);
+        writeln!(
+            f,
+            "{thin:>12}  seeds with less than {records} records or {faults} faults"
+        )?;
         let hours = report.simulated.as_secs_f64() / 3600.0;
         writeln!(f, "{hours:>12.3}  hours simulated")?;
         let (seconds, trials) = (self.time.as_secs_f64(), self.tally.trials());
@@ -143,8 +149,6 @@ fn hits(count: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use ottla_sim::Report;
-
     use super::*;
 
     fn breach(seed: u64, rule: &'static str) -> Breach {

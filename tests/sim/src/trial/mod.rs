@@ -247,6 +247,9 @@ impl Trial {
         report.trials = 1;
         report.fewest_records = report.records;
         report.fewest_faults = report.faults.values().sum();
+        let is_thin = report.fewest_records < Report::ENOUGH_RECORDS
+            || report.fewest_faults < Report::ENOUGH_FAULTS;
+        report.thin = u64::from(is_thin);
         report.cases = std::mem::take(&mut self.hits).0;
         report
     }

@@ -217,6 +217,17 @@ impl Plan {
         }
         let names_only = chance.percent(5);
         let has = |kind| kinds.contains(&kind);
+        let ending = *chance.pick(&[
+            Ending::Rest,
+            Ending::Rest,
+            Ending::Rest,
+            Ending::Close,
+            Ending::Close,
+            Ending::Force,
+            Ending::Drop,
+            Ending::Kill,
+        ]);
+        let faults = chance.within(36..70);
         Plan {
             watches_throttles,
             names_old_duplicates: chance.percent(30),
@@ -235,17 +246,12 @@ impl Plan {
             records: chance.within(500..800),
             actors: *chance.pick(&[1, 2, 3, 4, 4, 8]),
             storm: Plan::draw_storm(chance),
-            faults: chance.within(34..70),
-            ending: *chance.pick(&[
-                Ending::Rest,
-                Ending::Rest,
-                Ending::Rest,
-                Ending::Close,
-                Ending::Close,
-                Ending::Force,
-                Ending::Drop,
-                Ending::Kill,
-            ]),
+            // An end in the middle of the storm leaves the last of them without anybody to strike.
+            faults: match ending {
+                Ending::Force | Ending::Kill => faults * 3 / 2,
+                _ => faults,
+            },
+            ending,
             // Brokers take it only from a producer that they never heard of.
             first_sequence: match has(FaultKind::FenceProducer) {
                 true => 0,

@@ -30,6 +30,9 @@ pub struct Report {
     pub fewest_records: u64,
     /// Faults of the trial with the fewest.
     pub fewest_faults: u64,
+    /// Trials with less than [`ENOUGH_RECORDS`](Report::ENOUGH_RECORDS) or [`ENOUGH_FAULTS`](Report::ENOUGH_FAULTS), as
+    /// when a broker's lie ends the producer early.
+    pub thin: u64,
     /// A number that depends on everything that happened; of many trials, on all of them in any order.
     pub digest: u64,
     /// The faults that a judge wants to know, and whom they struck.
@@ -37,6 +40,11 @@ pub struct Report {
 }
 
 impl Report {
+    /// Records that a trial should have at least.
+    pub const ENOUGH_RECORDS: u64 = 500;
+    /// Faults that a trial should have at least.
+    pub const ENOUGH_FAULTS: u64 = 30;
+
     pub(crate) fn see(&mut self, fact: &Fact) {
         match fact {
             Fact::Struck { kind, target } => {
@@ -64,6 +72,7 @@ impl Report {
         self.fewest_records = fewest(self.fewest_records, other.fewest_records);
         self.fewest_faults = fewest(self.fewest_faults, other.fewest_faults);
         self.trials += other.trials;
+        self.thin += other.thin;
         self.records += other.records;
         self.written += other.written;
         self.not_written += other.not_written;

@@ -12,7 +12,7 @@ use ottla::{Delivery, InCallback, Producer, Purge, RecordMetadata, SendError, Un
 
 use super::ledger::{Flush, Ledger};
 use super::letter::Letter;
-use super::plan::{Ending, Plan};
+use super::plan::Plan;
 use super::rules;
 use crate::{Chance, Clock, Fact, FaultKind, Spawner};
 
@@ -56,8 +56,8 @@ struct Dropped {
     woken: bool,
 }
 
-/// For so long after the faults the actors still send.
-pub(crate) const GRACE: Duration = Duration::from_secs(5);
+/// For so long after the faults the actors still send, if not enough was taken.
+pub(crate) const GRACE: Duration = Duration::from_secs(60);
 
 impl Application {
     pub(crate) fn new(plan: Arc<Plan>, clock: Clock, spawner: Spawner) -> Application {
@@ -87,7 +87,7 @@ impl Application {
                 *actors.borrow_mut() -= 1;
             });
         }
-        if matches!(self.plan.ending, Ending::Force | Ending::Kill) && chance.percent(70) {
+        if self.plan.ending.is_early() && chance.percent(70) {
             let storm = self.plan.most_of_the_storm()..self.plan.storm;
             self.clock.sleep(chance.duration(storm)).await;
         } else {
@@ -100,7 +100,9 @@ impl Application {
 
     /// One actor, until all records are sent.
     async fn act(&self, producer: &Producer, chance: &mut Chance) {
-        let pause = self.plan.storm / (2 * self.plan.records / self.plan.actors).max(1) as u32;
+        let haste = if self.plan.ending.is_early() { 4 } else { 2 };
+        let turns = haste * self.plan.records / self.plan.actors;
+        let pause = self.plan.storm / turns.max(1) as u32;
         while self.take_one() {
             if chance.percent(30) {
                 let pause = chance.duration(Duration::ZERO..pause * 6);
@@ -119,11 +121,14 @@ impl Application {
         }
     }
 
-    /// Whether there is more to send: until enough was taken, most of the faults have struck, or it gets late.
+    /// Whether there is more to send: until enough was taken and most of the faults have struck, or it gets late.
     fn take_one(&self) -> bool {
         let now = self.clock.now();
-        let is_enough = self.ledger.borrow().accepted >= self.plan.records as u64;
-        now <= self.plan.storm + GRACE && !(is_enough && now >= self.plan.most_of_the_storm())
+        let ledger = self.ledger.borrow();
+        match ledger.accepted >= self.plan.records as u64 {
+            true => now < self.plan.most_of_the_storm(),
+            false => now <= self.plan.storm + GRACE && !ledger.is_fatal,
+        }
     }
 
     async fn send(&self, producer: &Producer, chance: &mut Chance) {
@@ -188,7 +193,7 @@ impl Application {
             numbers.push(self.draw(chance));
         }
         for &n in &numbers {
-            self.ledger.borrow_mut().entries[n].is_one_of_many = true;
+            self.ledger.borrow_mut().entries[n].may_be_late = true;
         }
         let letters: Vec<Letter> = numbers.iter().map(|&n| self.letter(n)).collect();
         let records = letters.iter().map(|letter| letter.record(&self.plan));
@@ -395,7 +400,9 @@ impl Application {
             if poll.is_pending() && !std::mem::replace(&mut waits, true) {
                 let free = producer.metrics().buffer_available_bytes;
                 let mut ledger = self.ledger.borrow_mut();
-                let lacks_room = ledger.entries[n].letter.size() > free;
+                let entry = &mut ledger.entries[n];
+                entry.may_be_late |= entry.letter.partition.is_some();
+                let lacks_room = entry.letter.size() > free;
                 ledger.notes.push(Fact::Waits {
                     record: n,
                     lacks_room,

@@ -22,6 +22,8 @@ pub(crate) struct Ledger {
     pub(crate) open: usize,
     pub(crate) accepted: u64,
     orders: u64,
+    /// The producer has said that it is at its end.
+    pub(crate) is_fatal: bool,
     /// When the host stood still.
     pub(crate) frozen: Vec<(Duration, Duration)>,
     /// How often a broker was asked for metadata.
@@ -46,8 +48,9 @@ pub(crate) struct Entry {
     pub(crate) order: u64,
     /// Who handed it in; nobody twice from within callbacks.
     pub(crate) actor: usize,
-    /// It was handed in some time after its place in the order, behind its actor's others.
-    pub(crate) is_one_of_many: bool,
+    /// It may have come to the queue after records of other actors that were handed in later: behind its own actor's, or
+    /// because it waited for a partition that was not there.
+    pub(crate) may_be_late: bool,
     pub(crate) asked: Duration,
     pub(crate) accepted: Option<Duration>,
     pub(crate) ended: Option<Duration>,
@@ -96,7 +99,7 @@ impl Ledger {
             letter,
             order: self.orders,
             actor,
-            is_one_of_many: false,
+            may_be_late: false,
             asked: now,
             accepted: None,
             ended: None,
@@ -136,6 +139,8 @@ impl Ledger {
                 format!("record {n} is refused after {:?}", self.entries[n].fate),
             );
         }
+        self.is_fatal |= matches!(error, SendError::Fatal(_));
+        let entry = &mut self.entries[n];
         self.notes.push(Fact::Declined {
             record: n,
             why: error.to_string(),
@@ -261,7 +266,7 @@ impl Ledger {
         let mut newest: BTreeMap<Option<usize>, usize> = BTreeMap::new();
         for &n in log {
             let entry = &self.entries[n];
-            let everybody = (!entry.is_one_of_many).then_some(None);
+            let everybody = (!entry.may_be_late).then_some(None);
             for line in [Some(Some(entry.actor)), everybody].into_iter().flatten() {
                 let before = newest.insert(line, n);
                 if let Some(before) = before.filter(|&b| self.entries[b].order >= entry.order) {

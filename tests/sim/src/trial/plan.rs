@@ -67,6 +67,13 @@ pub(crate) enum Ending {
     Kill,
 }
 
+impl Ending {
+    /// It comes in the middle of the storm.
+    pub(crate) fn is_early(self) -> bool {
+        matches!(self, Ending::Force | Ending::Kill)
+    }
+}
+
 /// How long a request and an answer are on their way at most, where nothing [holds them up](HOLDS_UP).
 const ON_THE_WAY: Duration = Duration::from_secs(1);
 
@@ -247,9 +254,10 @@ impl Plan {
             actors: *chance.pick(&[1, 2, 3, 4, 4, 8]),
             storm: Plan::draw_storm(chance),
             // An end in the middle of the storm leaves the last of them without anybody to strike.
-            faults: match ending {
-                Ending::Force | Ending::Kill => faults * 3 / 2,
-                _ => faults,
+            faults: if ending.is_early() {
+                faults * 3 / 2
+            } else {
+                faults
             },
             ending,
             // Brokers take it only from a producer that they never heard of.

@@ -58,6 +58,8 @@ struct Dropped {
 
 /// For so long after the faults the actors still send, if not enough was taken.
 pub(crate) const GRACE: Duration = Duration::from_secs(60);
+/// Then they take their time: whatever keeps records from being taken may last.
+const LATE_PAUSE: Duration = Duration::from_millis(200);
 
 impl Application {
     pub(crate) fn new(plan: Arc<Plan>, clock: Clock, spawner: Spawner) -> Application {
@@ -104,16 +106,17 @@ impl Application {
         let turns = haste * self.plan.records / self.plan.actors;
         let pause = self.plan.storm / turns.max(1) as u32;
         while self.take_one() {
-            if chance.percent(30) {
-                let pause = chance.duration(Duration::ZERO..pause * 6);
+            if self.clock.now() > self.plan.storm {
+                self.clock.sleep(LATE_PAUSE).await;
+            } else if chance.percent(30) {
+                let leisure = if self.has_enough() { 30 } else { 6 };
+                let pause = chance.duration(Duration::ZERO..pause * leisure);
                 self.clock.sleep(pause).await;
             }
             match chance.below(40) {
                 0 => self.flush(producer, chance).await,
                 1 if self.plan.kinds.contains(&FaultKind::Purge) => self.purge(producer, chance),
-                2 if self.plan.kinds.contains(&FaultKind::MemoryFull) => {
-                    self.burst(producer, chance).await
-                }
+                2 if self.may_burst() => self.burst(producer, chance).await,
                 3 => drop(producer.partitions_for(&self.plan.topics[0].name).await),
                 _ => {}
             }
@@ -124,11 +127,19 @@ impl Application {
     /// Whether there is more to send: until enough was taken and most of the faults have struck, or it gets late.
     fn take_one(&self) -> bool {
         let now = self.clock.now();
-        let ledger = self.ledger.borrow();
-        match ledger.accepted >= self.plan.records as u64 {
+        match self.has_enough() {
             true => now < self.plan.most_of_the_storm(),
-            false => now <= self.plan.storm + GRACE && !ledger.is_fatal,
+            false => now <= self.plan.storm + GRACE && !self.ledger.borrow().is_fatal,
         }
+    }
+
+    /// As many records were taken as the plan wants; from then on the actors only keep the faults company.
+    fn has_enough(&self) -> bool {
+        self.ledger.borrow().accepted >= self.plan.records as u64
+    }
+
+    fn may_burst(&self) -> bool {
+        self.plan.kinds.contains(&FaultKind::MemoryFull) && self.clock.now() < self.plan.storm
     }
 
     async fn send(&self, producer: &Producer, chance: &mut Chance) {

@@ -14,11 +14,16 @@ use crate::{FaultKind, Layer};
 #[derive(Default)]
 pub(crate) struct Leaders {
     known: BTreeMap<([u8; 16], i32), KnownLeader>,
+    /// All of them at the last look: mostly nothing changes.
+    last: Vec<KnownLeader>,
 }
 
 impl Leaders {
-    pub(crate) fn see(&mut self, leaders: &[KnownLeader], plan: &Plan) -> Result<(), Breach> {
-        for leader in leaders {
+    pub(crate) fn see(&mut self, leaders: Vec<KnownLeader>, plan: &Plan) -> Result<(), Breach> {
+        if leaders == self.last {
+            return Ok(());
+        }
+        for leader in &leaders {
             let key = (leader.topic_id, leader.partition);
             let Some(before) = self.known.insert(key, *leader) else {
                 continue;
@@ -37,6 +42,7 @@ impl Leaders {
             let ids: BTreeSet<_> = leaders.iter().map(|leader| leader.topic_id).collect();
             self.known.retain(|(id, _), _| ids.contains(id));
         }
+        self.last = leaders;
         Ok(())
     }
 }

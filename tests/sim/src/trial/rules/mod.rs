@@ -86,7 +86,7 @@ impl Rules {
         match producer.audit() {
             Some(Ok(audit)) => {
                 self.rests = audit.leaders.len() / 100;
-                self.leaders.see(&audit.leaders, plan)
+                self.leaders.see(audit.leaders, plan)
             }
             Some(Err(what)) => Err(("audit", what.to_owned())),
             None => Ok(()),

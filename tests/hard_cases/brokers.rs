@@ -25,6 +25,47 @@ fn h075_a_broker_that_moves_is_found_at_its_new_address() {
 }
 
 #[test]
+fn h075_what_a_seed_owes_is_not_overtaken_at_its_broker_s_new_address() {
+    let mut stage = warm(2, &[SINGLES, &[("metadata.max.age.ms", "500")]].concat());
+    stage.hold_answers(1);
+    let owed = send_letters(&mut stage, 3);
+    stage.run_for(Duration::from_millis(10));
+    stage.model.set_address(1, "broker-1-moved", 9191);
+    stage.run_for(SECOND);
+    let late = send_letters(&mut stage, 3);
+    stage.run_for(SECOND);
+    stage.release_answers(1);
+    stage.run_to_idle();
+
+    assert!(owed.iter().chain(&late).all(|&n| stage.is_written(n)));
+    assert_eq!(stage.log("letters", 0).len(), 7, "no duplicate");
+    stage.check();
+}
+
+#[test]
+fn h075_brokers_that_come_and_go_leave_nothing_behind() {
+    let mut stage = aware();
+    for port in 9200..9264 {
+        stage.model.set_address(1, "broker-1", port);
+        stage.model.remove_broker(2);
+        stage.run_for(SECOND);
+        stage.model.add_broker(2, "broker-2", 100 + port);
+        stage.run_for(SECOND);
+    }
+    stage.model.move_leader("letters", 1, 2);
+    let two = [0, 1].map(|p| stage.send("letters", p, None, format!("to {p}").as_bytes()));
+    stage.run_to_idle();
+
+    assert!(two.iter().all(|&n| stage.is_written(n)));
+    let open: usize = (1..=3).map(|broker| stage.links(broker)).sum();
+    assert!(
+        open <= 4,
+        "{open} links: one to each broker, and one to the seed"
+    );
+    stage.check();
+}
+
+#[test]
 fn h075_brokers_that_swap_their_addresses_are_told_apart() {
     let mut stage = aware();
     stage.model.set_address(1, "broker-2", 9092);

@@ -33,6 +33,31 @@ fn h023_when_epochs_are_used_up_there_is_a_new_id() {
 }
 
 #[test]
+fn h023_a_producer_id_that_was_held_before_is_not_taken_again() {
+    let mut stage = warm(2, SINGLES);
+    let (id, epoch) = (arrivals(&stage)[0].producer_id, arrivals(&stage)[0].epoch);
+    // A cluster that was set back gives out again what it gave before.
+    stage.model.set_next_producer(id, epoch);
+    stage.model.inject(
+        On::produce("letters", 1),
+        Fault::Refuse(code::INVALID_PRODUCER_EPOCH),
+    );
+    stage.send("letters", 1, None, b"costs the id");
+    stage.run_to_idle();
+    let two = send_letters(&mut stage, 2);
+    stage.run_to_idle();
+
+    assert!(two.iter().all(|&n| stage.is_written(n)));
+    assert!(
+        stage.model.requests(Api::InitProducerId) >= 3,
+        "asked again"
+    );
+    let last = arrivals(&stage).pop().expect("two arrived");
+    assert_ne!(last.producer_id, id);
+    stage.check();
+}
+
+#[test]
 fn h028_a_producer_id_that_does_not_come_at_once_is_waited_for() {
     const LOADING: i16 = 14;
     const CONCURRENT: i16 = 51;

@@ -1,4 +1,7 @@
 //! What is on its way, in the order of its arrival.
+//!
+//! The [world's network](crate::World) ends in sockets, as whole producers see it. This one ends at the core's surface: it
+//! holds transmits, breaks them before their first byte or after their last, and lets a story hold back a single answer.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

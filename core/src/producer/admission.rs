@@ -117,14 +117,15 @@ impl ProducerCore {
         };
         self.waiters.remove(waiter);
         self.waiters.admitted -= 1;
-        if !planted!(RefusalLeaks) || self.check_running().is_ok() {
-            self.memory.give(reserved);
-        }
+        self.memory.give(reserved);
         let ticket = self.check_running().and_then(|()| {
             let partition = self.choose(now, record)?;
             self.check_size(record)?;
             self.append(now, partition, record)
         });
+        if planted!(RefusalLeaks) && ticket.is_err() {
+            self.memory.take(reserved);
+        }
         self.admit();
         ticket
     }

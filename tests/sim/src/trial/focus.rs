@@ -53,6 +53,10 @@ impl Plan {
                 self.add(FaultKind::MoveLeader, 2);
             }
             Some(Focus::OldNews) => {
+                // Old news of a topic that is gone would be another story.
+                use FaultKind::{RecreateTopic, ShrinkTopic};
+                self.kinds
+                    .retain(|kind| !matches!(kind, RecreateTopic | ShrinkTopic));
                 self.retain_identities();
                 self.add(FaultKind::StaleMetadata, 6);
                 self.add(FaultKind::MoveLeader, 6);

@@ -11,6 +11,7 @@ mod requests;
 pub(crate) mod resting;
 mod throttling;
 
+pub(super) use epochs::spares_epochs;
 pub(super) use leaders::spares_leaders;
 
 use std::sync::{Arc, Mutex, PoisonError};

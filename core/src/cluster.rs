@@ -366,14 +366,15 @@ impl Cluster {
 }
 
 impl TopicState {
-    /// An answer has fewer partitions than are known, or an older leader epoch.
+    /// An answer has fewer partitions than are known, or an older leader epoch. One without partitions says nothing of them.
     fn is_newer_than(&self, answer: &[PartitionMetadata]) -> bool {
         let is_older = |partition: &PartitionMetadata| {
             let index = usize::try_from(partition.partition_index).ok();
             let known = index.and_then(|index| self.leaders.get(index));
             (0..known.map_or(-1, |known| known.epoch)).contains(&partition.leader_epoch)
         };
-        answer.len() < self.leaders.len() || answer.iter().any(is_older)
+        let is_shorter = (1..self.leaders.len()).contains(&answer.len());
+        is_shorter || answer.iter().any(is_older)
     }
 }
 

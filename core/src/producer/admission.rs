@@ -2,11 +2,12 @@
 
 use alloc::vec::Vec;
 
-use super::{Ending, ProducerCore, TimeoutReason, TopicPartitions, Wait, waiters::State};
+use super::{
+    Ending, Partition, ProducerCore, TimeoutReason, TopicPartitions, Wait, waiters::State,
+};
 use crate::{
     accumulator::Plan,
     batch::{HEAD_LEN, Measure},
-    cluster::Leader,
     error::{Cause, InvalidTopic, SendError, WaitedFor},
     event::Event,
     id::{Ticket, Topic, Waiter},
@@ -117,14 +118,15 @@ impl ProducerCore {
         };
         self.waiters.remove(waiter);
         self.waiters.admitted -= 1;
-        if !planted!(RefusalLeaks) || self.check_running().is_ok() {
-            self.memory.give(reserved);
-        }
+        self.memory.give(reserved);
         let ticket = self.check_running().and_then(|()| {
             let partition = self.choose(now, record)?;
             self.check_size(record)?;
             self.append(now, partition, record)
         });
+        if planted!(RefusalLeaks) && ticket.is_err() {
+            self.memory.take(reserved);
+        }
         self.admit();
         ticket
     }
@@ -401,22 +403,33 @@ impl ProducerCore {
         if self.plan(now, partition, record).joins {
             return index;
         }
-        let leaders = &self.cluster.state(topic).leaders;
-        let sticky = &mut self.topics[topic.index()].sticky;
-        sticky.finish_batch(|partition| is_led(leaders, partition));
+        let Self {
+            topics, partitions, ..
+        } = self;
+        let TopicPartitions {
+            sticky,
+            partitions: slots,
+            ..
+        } = &mut topics[topic.index()];
+        sticky.finish_batch(|partition| is_led(partitions, slots, partition));
         self.peek_sticky(topic, count)
     }
 
     fn peek_sticky(&mut self, topic: Topic, count: usize) -> i32 {
         let Self {
             topics,
-            cluster,
+            partitions,
             rng,
             ..
         } = self;
-        let leaders = &cluster.state(topic).leaders;
-        let sticky = &mut topics[topic.index()].sticky;
-        sticky.peek(rng, count as u32, |partition| is_led(leaders, partition))
+        let TopicPartitions {
+            sticky,
+            partitions: slots,
+            ..
+        } = &mut topics[topic.index()];
+        sticky.peek(rng, count as u32, |partition| {
+            is_led(partitions, slots, partition)
+        })
     }
 
     /// Tells the partitioner how long the queues are, now and then (KIP-794).
@@ -486,7 +499,8 @@ impl ProducerCore {
 /// How often queue lengths are looked at for the adaptive partitioner.
 const LOADS_PERIOD: core::time::Duration = core::time::Duration::from_millis(5);
 
-fn is_led(leaders: &[Leader], partition: i32) -> bool {
-    let leader = leaders.get(partition as usize);
-    leader.is_some_and(|leader| leader.broker.is_some())
+/// The partition has a leader, and that one is in the cluster.
+fn is_led(partitions: &[Partition], slots: &[u32], partition: i32) -> bool {
+    let slot = slots.get(partition as usize);
+    slot.is_some_and(|&slot| partitions[slot as usize].peer.is_some())
 }

@@ -166,7 +166,9 @@ impl Model {
             return Answer::Silence;
         }
         let request = request.copy_to_bytes(request.remaining());
-        if self.broker(broker).paused || self.waiting.has(broker, connection) {
+        let is_deaf = self.broker(broker).paused
+            || self.links.silent_until(now, broker, connection).is_some();
+        if is_deaf || self.waiting.has(broker, connection) {
             return self.waiting.line_up(broker, connection, request);
         }
         self.carry_out(now, broker, connection, request)

@@ -1,4 +1,5 @@
-//! Answers that can't be given yet: a batch is still on its way to the followers, or the broker is paused.
+//! Answers that can't be given yet: a batch is still on its way to the followers, the broker is paused, or it has told the
+//! client to be silent.
 //!
 //! As in Kafka, a broker works on one request of a connection at a time: what comes behind a request that waits is not
 //! looked at before that is answered.
@@ -130,9 +131,12 @@ impl Model {
     /// a paused broker. It may lie in the past.
     pub fn next_answer(&self) -> Option<Duration> {
         let works = |&(&(broker, _), _): &(&Link, &Line)| !self.broker(broker).paused;
-        let due = |(_, line): (&Link, &Line)| match &line.held {
+        let due = |(&(broker, connection), line): (&Link, &Line)| match &line.held {
             Some(held) => self.due(held),
-            None => Duration::ZERO,
+            None => {
+                let muted = self.links.muted(broker, connection);
+                muted.map_or(Duration::ZERO, |(_, until)| until)
+            }
         };
         self.waiting.lines.iter().filter(works).map(due).min()
     }
@@ -153,6 +157,9 @@ impl Model {
             }
             if self.links.is_hung(broker, connection) {
                 self.waiting.forget(broker, connection);
+                return None;
+            }
+            if self.links.silent_until(now, broker, connection).is_some() {
                 return None;
             }
             let request = self.waiting.next(link)?;

@@ -64,6 +64,8 @@ pub(crate) struct Machine {
     pub(crate) squeeze: Option<(usize, usize)>,
     /// Answers come in pieces of so many bytes, so long apart.
     pub(crate) drip: Option<(usize, Duration)>,
+    /// The first piece of each answer has at most so many bytes.
+    pub(crate) first_piece: usize,
     /// What is done to the next answers to Produce requests.
     pub(crate) tampers: VecDeque<Tamper>,
     /// The next Produce request breaks off: so many of its bytes in a thousand get through.
@@ -97,6 +99,7 @@ impl Machine {
             squeeze: None,
             loses_answers: false,
             drip: None,
+            first_piece: usize::MAX,
             tampers: VecDeque::new(),
             cut: None,
             flips: false,

@@ -115,7 +115,10 @@ impl Application {
             }
             match chance.below(40) {
                 0 => self.flush(producer, chance).await,
-                1 if self.plan.kinds.contains(&FaultKind::Purge) => self.purge(producer, chance),
+                1 if self.plan.kinds.contains(&FaultKind::Purge) => {
+                    let what = *chance.pick(&[Purge::Queued, Purge::InFlight, Purge::All]);
+                    self.purge(producer, what);
+                }
                 2 if self.may_burst() => self.burst(producer, chance).await,
                 3 => drop(producer.partitions_for(&self.plan.topics[0].name).await),
                 _ => {}
@@ -165,7 +168,7 @@ impl Application {
         }
     }
 
-    async fn send_and_wait(&self, producer: &Producer, n: usize, chance: &mut Chance) {
+    pub(super) async fn send_and_wait(&self, producer: &Producer, n: usize, chance: &mut Chance) {
         let letter = self.letter(n);
         let send = producer.send(letter.record(&self.plan));
         let send = pin!(self.in_line(producer, n, send));
@@ -232,12 +235,20 @@ impl Application {
         self.ledger
             .borrow_mut()
             .struck(FaultKind::MemoryFull, "a burst".to_owned());
+        self.fill(producer, chance);
+        if self.plan.kinds.contains(&FaultKind::DropFuture) && chance.percent(50) {
+            self.give_up_together(producer, chance).await;
+        }
+        let n = self.draw_large(chance);
+        self.send_and_wait(producer, n, chance).await;
+    }
+
+    /// Sends large records, whether there is room or not.
+    pub(super) fn fill(&self, producer: &Producer, chance: &mut Chance) {
         for _ in 0..chance.within(20..60) {
             let n = self.draw_large(chance);
             self.try_send(producer, n, chance);
         }
-        let n = self.draw_large(chance);
-        self.send_and_wait(producer, n, chance).await;
     }
 
     async fn flush(&self, producer: &Producer, chance: &mut Chance) {
@@ -256,8 +267,7 @@ impl Application {
         }
     }
 
-    fn purge(&self, producer: &Producer, chance: &mut Chance) {
-        let what = *chance.pick(&[Purge::Queued, Purge::InFlight, Purge::All]);
+    pub(super) fn purge(&self, producer: &Producer, what: Purge) {
         if let Err((rule, how)) = rules::purging::purge(producer, what) {
             self.ledger.borrow_mut().accuse(rule, how);
         }
@@ -274,19 +284,19 @@ impl Application {
     }
 
     /// Draws a record of which few fill the memory.
-    fn draw_large(&self, chance: &mut Chance) -> usize {
+    pub(super) fn draw_large(&self, chance: &mut Chance) -> usize {
         let n = self.draw(chance);
         let size = chance.within(1_000..(self.plan.max_request_size - 500).min(20_000));
         self.ledger.borrow_mut().entries[n].letter.fill(n, size);
         n
     }
 
-    fn letter(&self, n: usize) -> Letter {
+    pub(super) fn letter(&self, n: usize) -> Letter {
         self.ledger.borrow().entries[n].letter.clone()
     }
 
     /// A record was taken just now.
-    fn accepted_now(&self, n: usize, delivery: Delivery, chance: &mut Chance) {
+    pub(super) fn accepted_now(&self, n: usize, delivery: Delivery, chance: &mut Chance) {
         self.ledger.borrow_mut().accept_in_time(n, self.clock.now());
         self.watch(n, delivery, chance);
     }
@@ -403,7 +413,12 @@ impl Application {
     }
 
     /// The result of a send, with a note if it has to wait.
-    async fn in_line<F: Future>(&self, producer: &Producer, n: usize, send: F) -> F::Output {
+    pub(super) async fn in_line<F: Future>(
+        &self,
+        producer: &Producer,
+        n: usize,
+        send: F,
+    ) -> F::Output {
         let mut send = pin!(send);
         let mut waits = false;
         poll_fn(|cx| {

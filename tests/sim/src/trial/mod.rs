@@ -2,8 +2,10 @@
 
 mod application;
 mod cases;
+mod crowd;
 mod ending;
 mod finds;
+mod focus;
 mod judge;
 mod ledger;
 mod letter;

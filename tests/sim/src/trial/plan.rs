@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ottla::{Acks, Config};
 
+use super::focus::Focus;
 use crate::{Api, Chance, Fault, FaultKind, On, Tamper, World, code};
 
 /// The longest `delivery.timeout.ms`.
@@ -32,6 +33,8 @@ pub(crate) struct Plan {
     pub(crate) storm: Duration,
     pub(crate) kinds: Vec<FaultKind>,
     pub(crate) faults: usize,
+    /// What the trial dwells on, if it does.
+    pub(crate) focus: Option<Focus>,
     /// Brokers say of a batch before the remembered ones that it is a duplicate.
     pub(crate) names_old_duplicates: bool,
     /// The cluster minds requests that come on a throttled connection.
@@ -180,6 +183,7 @@ impl Plan {
             settings,
             ..Plan::draw_world(chance)
         };
+        let plan = plan.perhaps_focused(&mut aside(chance));
         plan.perhaps_without_deadline(chance)
     }
 
@@ -237,6 +241,7 @@ impl Plan {
         let faults = chance.within(36..70);
         Plan {
             watches_throttles,
+            focus: None,
             names_old_duplicates: chance.percent(30),
             settings: Vec::new(),
             acks: Acks::All,
@@ -367,6 +372,9 @@ impl Plan {
         if chance.percent(10) {
             self.begin_with_sluggish_brokers(&mut world, chance);
         }
+        let mut aside = aside(chance);
+        self.draw_host(&mut world, &mut aside);
+        self.dwell(&mut world, &mut aside);
         world
     }
 
@@ -433,4 +441,9 @@ impl Plan {
             .expect("drawn settings are valid")
             .with_first_sequence(self.first_sequence)
     }
+}
+
+/// A stream from which to draw what is not to move what is drawn otherwise.
+fn aside(chance: &Chance) -> Chance {
+    chance.clone().fork()
 }

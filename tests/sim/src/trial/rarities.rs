@@ -19,6 +19,19 @@ impl Plan {
         }
     }
 
+    /// The producer's host: its clock may run back for those who look twice, and what it reads may be cut anywhere.
+    pub(super) fn draw_host(&self, world: &mut World, chance: &mut Chance) {
+        if chance.percent(10) {
+            let back = chance.duration(Duration::from_millis(1)..Duration::from_secs(2));
+            world.clock().waver(back);
+        }
+        if chance.percent(10) {
+            for broker in 1..=i32::from(self.brokers) {
+                world.set_first_piece(broker, chance.within(1..8));
+            }
+        }
+    }
+
     /// A topic was created just now, and the brokers have not heard of it.
     fn hide_new_topic(&self, world: &mut World, chance: &mut Chance) {
         let name = chance.pick(&self.topics).name.clone();

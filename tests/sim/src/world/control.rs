@@ -97,6 +97,11 @@ impl World {
         self.on_machine(broker, |machine| machine.drip = drip);
     }
 
+    /// Lets each answer arrive in two pieces, right after each other, of which the first has so many bytes.
+    pub fn set_first_piece(&mut self, broker: i32, bytes: usize) {
+        self.on_machine(broker, |machine| machine.first_piece = bytes.max(1));
+    }
+
     /// Changes the bytes of the next answer to a Produce request.
     pub fn tamper(&mut self, broker: i32, tamper: Tamper) {
         self.on_machine(broker, |machine| machine.tampers.push_back(tamper));

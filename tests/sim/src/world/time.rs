@@ -16,6 +16,15 @@ pub struct Clock {
     origin: Instant,
     /// What the wall clock shows beyond the monotonic one.
     wall: Arc<Mutex<Wall>>,
+    wavering: Arc<Mutex<Wavering>>,
+}
+
+/// How far the monotonic clock runs back for those who look at it again.
+#[derive(Default)]
+struct Wavering {
+    back: Duration,
+    /// The time that was shown as it was last.
+    shown: Option<Duration>,
 }
 
 struct Wall {
@@ -37,6 +46,7 @@ impl Clock {
             network,
             origin: Instant::now(),
             wall: Arc::new(Mutex::new(wall)),
+            wavering: Arc::default(),
         }
     }
 
@@ -69,8 +79,20 @@ impl Clock {
         wall.jumped = wall.jumped.saturating_add(millis);
     }
 
-    /// Sets the wall clock right.
+    /// Lets producers see a clock that runs back: who looks first at any instant sees the time, and after that it is
+    /// `back` earlier until time goes on. Threads see that which read a clock and then wait for each other.
+    ///
+    /// To a producer that has seen the time that is no news.
+    pub fn waver(&self, back: Duration) {
+        self.wavering
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .back = back;
+    }
+
+    /// Sets both clocks right.
     pub(crate) fn set_right(&self) {
+        self.waver(Duration::ZERO);
         self.wall
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -83,9 +105,20 @@ impl Clock {
     }
 }
 
+impl Wavering {
+    fn show(&mut self, now: Duration) -> Duration {
+        match self.shown.replace(now) == Some(now) {
+            true => now.saturating_sub(self.back),
+            false => now,
+        }
+    }
+}
+
 impl TimeSource for Clock {
     fn now(&self) -> Instant {
-        self.origin + self.network.lock().now
+        let now = self.network.lock().now;
+        let mut wavering = self.wavering.lock().unwrap_or_else(PoisonError::into_inner);
+        self.origin + wavering.show(now)
     }
 
     fn wall(&self) -> SystemTime {

@@ -116,8 +116,10 @@ impl Network {
         let mut at = wire.busy_from.max(self.now + machine.one_way() + jitter);
         let mut rest = bytes;
         let mut pieces = Vec::new();
+        let mut most = size.min(machine.first_piece);
         while !rest.is_empty() {
-            let piece = rest.split_to(size.min(rest.len()));
+            let piece = rest.split_to(most.min(rest.len()));
+            most = size;
             at += machine.time_for(piece.len());
             pieces.push((at, piece));
             at += pause;

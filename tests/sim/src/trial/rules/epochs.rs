@@ -7,7 +7,7 @@ use super::super::Breach;
 use super::super::cases::Scene;
 use super::super::ledger::Fate;
 use super::Rule;
-use crate::{Fact, Line, Produced, Told, code};
+use crate::{Fact, FaultKind, Line, Produced, Told, code};
 
 /// The newest epoch, and what was seen under it.
 #[derive(Default)]
@@ -92,23 +92,31 @@ impl Epochs {
 
 /// What changes what a producer knows without a batch that would show it.
 fn is_beyond_judgement(fact: &Fact) -> bool {
-    use crate::FaultKind as Kind;
     match fact {
-        Fact::Struck { kind, .. } => !matches!(
-            kind,
-            Kind::RefuseForNow
-                | Kind::MoveLeader
-                | Kind::GrowTopic
-                | Kind::RefuseMetadata
-                | Kind::Slow
-                | Kind::Throttle
-                | Kind::WallJump
-                | Kind::MemoryFull
-                | Kind::PanickingCallback
-                | Kind::SendingCallback
-        ),
+        Fact::Struck { kind, .. } => !spares_epochs(kind),
         _ => true,
     }
+}
+
+/// Whatever it changes shows in what brokers answer to batches.
+pub(crate) fn spares_epochs(kind: &FaultKind) -> bool {
+    use FaultKind::{
+        GrowTopic, MemoryFull, MoveLeader, PanickingCallback, RefuseForNow, RefuseMetadata,
+        SendingCallback, Slow, Throttle, WallJump,
+    };
+    matches!(
+        kind,
+        RefuseForNow
+            | MoveLeader
+            | GrowTopic
+            | RefuseMetadata
+            | Slow
+            | Throttle
+            | WallJump
+            | MemoryFull
+            | PanickingCallback
+            | SendingCallback
+    )
 }
 
 /// Some record has ended without anybody listening.

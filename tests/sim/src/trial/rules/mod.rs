@@ -5,10 +5,14 @@ mod first;
 mod leaders;
 mod links;
 mod pace;
+mod pieces;
 pub(crate) mod purging;
 mod requests;
 pub(crate) mod resting;
 mod throttling;
+
+pub(super) use epochs::spares_epochs;
+pub(super) use leaders::spares_leaders;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -52,6 +56,7 @@ impl Rules {
                 Box::new(first::First::new(world)),
                 Box::<links::Links>::default(),
                 Box::<pace::Pace>::default(),
+                Box::<pieces::Pieces>::default(),
                 Box::<requests::Requests>::default(),
                 Box::<throttling::Throttling>::default(),
             ],
@@ -124,8 +129,10 @@ fn least_wait(plan: &Plan, base: &str, most: &str) -> Duration {
 }
 
 /// It never changes who a broker or a cluster is: an id, an address and an epoch stay what they were.
-fn keeps_identities(plan: &Plan) -> bool {
+pub(super) fn keeps_identities(kind: &FaultKind) -> bool {
     use FaultKind::{RemoveBroker, RenumberBroker, ReplaceCluster, SwapAddresses};
-    let changes = [RemoveBroker, RenumberBroker, ReplaceCluster, SwapAddresses];
-    !plan.kinds.iter().any(|kind| changes.contains(kind))
+    !matches!(
+        kind,
+        RemoveBroker | RenumberBroker | ReplaceCluster | SwapAddresses
+    )
 }

@@ -16,7 +16,7 @@ pub(crate) struct Throttling {
 }
 
 /// The producer knows of it after this time, where nothing holds answers up.
-const KNOWN: Duration = Duration::from_secs(1);
+const KNOWN: Duration = Duration::from_millis(100);
 
 impl Rule for Throttling {
     fn see(&mut self, line: &Line, scene: &Scene<'_>) -> Result<(), Breach> {

@@ -32,13 +32,13 @@ fn h075_what_a_seed_owes_is_not_overtaken_at_its_broker_s_new_address() {
     stage.run_for(Duration::from_millis(10));
     stage.model.set_address(1, "broker-1-moved", 9191);
     stage.run_for(SECOND);
-    let late = send_letters(&mut stage, 3);
+    let late = [0, 1].map(|n| stage.send("letters", 0, None, format!("late {n}").as_bytes()));
     stage.run_for(SECOND);
     stage.release_answers(1);
     stage.run_to_idle();
 
     assert!(owed.iter().chain(&late).all(|&n| stage.is_written(n)));
-    assert_eq!(stage.log("letters", 0).len(), 7, "no duplicate");
+    assert_eq!(stage.log("letters", 0).len(), 6, "no duplicate");
     stage.check();
 }
 

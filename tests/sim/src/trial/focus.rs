@@ -25,6 +25,8 @@ pub(crate) enum Focus {
 
 /// So often what a trial dwells on is planned.
 const TIMES: usize = 24;
+/// Moves of a leader that is late to answer.
+const MOVES: usize = 5;
 
 impl Plan {
     /// Now and then a trial dwells on something.
@@ -111,18 +113,23 @@ impl Plan {
     /// before it does another one leads.
     fn answer_late(&self, world: &mut World, chance: &mut Chance) {
         let (topic, partition) = self.any_place(chance);
-        let late = chance.duration(Duration::from_millis(50)..Duration::from_secs(1));
-        let moves = chance.duration(Duration::ZERO..late / 2);
-        let broker = chance.within(1..usize::from(self.brokers) + 1) as i32;
-        world.after(chance.duration(Duration::ZERO..self.storm), move |world| {
-            let on = On::produce(&topic, partition);
+        let late = chance.duration(Duration::from_millis(300)..Duration::from_secs(2));
+        let begin = chance.duration(Duration::ZERO..self.storm);
+        let on = On::produce(&topic, partition);
+        world.after(begin, move |world| {
             let refusal = Fault::Refuse(code::FENCED_LEADER_EPOCH);
             world.cluster.inject(on.clone(), refusal);
             world.cluster.inject(on, Fault::Delay(late));
+        });
+        // The batches may be long in coming.
+        for _ in 0..MOVES {
+            let broker = chance.within(1..usize::from(self.brokers) + 1) as i32;
+            let moves = begin + chance.duration(Duration::ZERO..Duration::from_secs(2));
+            let topic = topic.clone();
             world.after(moves, move |world| {
                 world.cluster.move_leader(&topic, partition, broker);
             });
-        });
+        }
     }
 
     fn any_place(&self, chance: &mut Chance) -> (String, i32) {

@@ -116,8 +116,8 @@ struct Unresolved {
     behind: bool,
     /// A batch after it was written.
     overtaken: bool,
-    /// It is on the way to another leader than the one that is proven now.
-    astray: bool,
+    /// Whom it was sent to last.
+    sent_to: Leadership,
 }
 
 impl Sequences {
@@ -168,7 +168,8 @@ impl Sequences {
             return Next::Nothing;
         };
         let alone = self.unresolved.is_empty();
-        let is_clean = |u: &Unresolved| u.attempts == 1 && !u.given_up && !u.astray;
+        // One that is on the way to another leader would be overtaken (H006).
+        let is_clean = |u: &Unresolved| u.attempts == 1 && !u.given_up && u.sent_to == leadership;
         let clean = self.unresolved.iter().all(is_clean);
         let continues = self.identity == identity && !self.faulted;
         let pipelines = (continues || planted!(FreshOverStale))
@@ -182,8 +183,14 @@ impl Sequences {
         }
     }
 
-    /// Stamps a fresh batch of `count` records and notes it as on the way.
-    pub(crate) fn stamp(&mut self, batch: u32, count: u32, identity: Option<Identity>) -> Stamp {
+    /// Stamps a fresh batch of `count` records and notes it as on the way to the leader at `leadership`.
+    pub(crate) fn stamp(
+        &mut self,
+        batch: u32,
+        count: u32,
+        identity: Option<Identity>,
+        leadership: Leadership,
+    ) -> Stamp {
         let stamp = match (self.pipelining, identity) {
             (Pipelining::Idempotent(_), Some(identity)) => {
                 if self.identity != identity {
@@ -223,19 +230,20 @@ impl Sequences {
             given_up: false,
             behind: false,
             overtaken: false,
-            astray: false,
+            sent_to: leadership,
         });
         stamp
     }
 
     /// Notes a waiting batch as on the way again, under the stamp that it has.
-    pub(crate) fn resend(&mut self, batch: u32) -> Stamp {
+    pub(crate) fn resend(&mut self, batch: u32, leadership: Leadership) -> Stamp {
         let entry = self
             .unresolved
             .iter_mut()
             .find(|u| u.batch == batch && !u.in_flight);
         let entry = entry.expect("`next` named a batch that waits");
-        (entry.in_flight, entry.pipelined, entry.astray) = (true, false, false);
+        (entry.in_flight, entry.pipelined) = (true, false);
+        entry.sent_to = leadership;
         entry.attempts += 1;
         entry.stamp
     }
@@ -270,15 +278,10 @@ impl Sequences {
         self.unresolved.splice(place..=place, pieces);
     }
 
-    /// Takes the end of an attempt and decides the batch's fate. `leadership` is whom it was sent to.
+    /// Takes the end of an attempt and decides the batch's fate.
     ///
     /// Returns `None` if no such batch is on the way.
-    pub(crate) fn resolve(
-        &mut self,
-        batch: u32,
-        attempt: Attempt,
-        leadership: Leadership,
-    ) -> Option<Resolution> {
+    pub(crate) fn resolve(&mut self, batch: u32, attempt: Attempt) -> Option<Resolution> {
         let place = self
             .unresolved
             .iter()
@@ -286,7 +289,7 @@ impl Sequences {
         let entry = &mut self.unresolved[place];
         entry.in_flight = false;
         entry.uncertain |= matches!(attempt, Attempt::Uncertain { .. });
-        let (uncertain, given_up) = (entry.uncertain, entry.given_up);
+        let (uncertain, given_up, leadership) = (entry.uncertain, entry.given_up, entry.sent_to);
         // An older leader answers late, and the next one has taken what was before it (H006).
         let is_outdated =
             entry.pipelined && self.proven != Some(leadership) && !planted!(AnyAnswerCounts);
@@ -296,10 +299,8 @@ impl Sequences {
             self.proven = Some(leadership);
         }
         Some(match attempt {
-            Attempt::Written => self.written(place, leadership),
-            Attempt::Uncertain { .. } if planted!(AcksOnDisconnect) => {
-                self.written(place, leadership)
-            }
+            Attempt::Written => self.written(place),
+            Attempt::Uncertain { .. } if planted!(AcksOnDisconnect) => self.written(place),
             _ if given_up => self.drop_out(place, Fate::GivenUp),
             Attempt::Untouched => {
                 self.unresolved[place].attempts -= 1;
@@ -456,7 +457,7 @@ impl Sequences {
             .any(|u| u.batch == batch && u.in_flight)
     }
 
-    fn written(&mut self, place: usize, leadership: Leadership) -> Resolution {
+    fn written(&mut self, place: usize) -> Resolution {
         let entry = self.unresolved.remove(place);
         let is_stamped = matches!(self.pipelining, Pipelining::Idempotent(_));
         for before in &mut self.unresolved[..place] {
@@ -464,15 +465,10 @@ impl Sequences {
         }
         // What it has taken is of this id, whichever we hold by now.
         let producer_id = entry.stamp.producer_id;
-        let proven = Some(Leadership {
+        self.proven = Some(Leadership {
             producer_id,
-            ..leadership
+            ..entry.sent_to
         });
-        if self.proven != proven {
-            // One at a time goes to a leader that is not proven, so what else is on the way went to another (H006).
-            self.proven = proven;
-            self.unresolved.iter_mut().for_each(|u| u.astray = true);
-        }
         if self.gap.is_some_and(|gap| gap < entry.serial) {
             self.gap = None;
         }

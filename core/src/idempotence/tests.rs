@@ -23,17 +23,17 @@ const fn leader(broker: i32) -> Leadership {
 /// A partition whose leader has taken a batch already, with `count` batches of ten records on the way.
 fn pipelined(count: u32) -> Sequences {
     let mut s = Sequences::new(Pipelining::Idempotent(5), SequenceGap::MaybeWritten);
-    s.stamp(100, 10, Some(FIRST));
-    s.resolve(100, Attempt::Written, leader(1)).unwrap();
+    s.stamp(100, 10, Some(FIRST), leader(1));
+    s.resolve(100, Attempt::Written).unwrap();
     for batch in 0..count {
         assert_eq!(s.next(Some(FIRST), leader(1)), Next::Fresh);
-        s.stamp(batch, 10, Some(FIRST));
+        s.stamp(batch, 10, Some(FIRST), leader(1));
     }
     s
 }
 
 fn fate(s: &mut Sequences, batch: u32, attempt: Attempt) -> (Fate, bool) {
-    let resolution = s.resolve(batch, attempt, leader(1)).unwrap();
+    let resolution = s.resolve(batch, attempt).unwrap();
     (resolution.fate, resolution.fault.is_some())
 }
 
@@ -45,15 +45,26 @@ fn h006_nothing_fresh_goes_to_the_new_leader_while_the_old_one_owes_an_answer() 
         (Fate::Retry, false)
     );
     assert_eq!(s.next(Some(FIRST), leader(2)), Next::Retry(0));
-    s.resend(0);
-    s.resolve(0, Attempt::Written, leader(2)).unwrap();
+    s.resend(0, leader(2));
+    s.resolve(0, Attempt::Written).unwrap();
     assert_eq!(s.next(Some(FIRST), leader(2)), Next::Nothing);
     // The old one answers at last.
-    let late = s.resolve(1, Attempt::OutOfOrder, leader(1)).unwrap();
+    let late = s.resolve(1, Attempt::OutOfOrder).unwrap();
     assert_eq!((late.fate, late.fault), (Fate::Retry, None));
-    s.resend(1);
-    s.resolve(1, Attempt::Written, leader(2)).unwrap();
+    s.resend(1, leader(2));
+    s.resolve(1, Attempt::Written).unwrap();
     assert_eq!(s.next(Some(FIRST), leader(2)), Next::Fresh);
+}
+
+#[test]
+fn h006_what_went_to_one_that_leads_no_more_is_waited_for() {
+    let mut s = pipelined(0);
+    // Old news told of another leader for a while.
+    assert_eq!(s.next(Some(FIRST), leader(2)), Next::Fresh);
+    s.stamp(0, 10, Some(FIRST), leader(2));
+    assert_eq!(s.next(Some(FIRST), leader(1)), Next::Nothing);
+    s.resolve(0, Attempt::Refused { retry: true }).unwrap();
+    assert_eq!(s.next(Some(FIRST), leader(1)), Next::Retry(0));
 }
 
 #[test]
@@ -66,10 +77,10 @@ fn h024_a_sequence_wraps_to_zero() {
 #[test]
 fn h007_a_second_batch_waits_until_the_leader_has_taken_one() {
     let mut s = Sequences::new(Pipelining::Idempotent(5), SequenceGap::MaybeWritten);
-    s.stamp(0, 1, Some(FIRST));
+    s.stamp(0, 1, Some(FIRST), leader(1));
     assert_eq!(s.next(Some(FIRST), leader(1)), Next::Nothing);
-    s.resolve(0, Attempt::Written, leader(1));
-    s.stamp(1, 1, Some(FIRST));
+    s.resolve(0, Attempt::Written);
+    s.stamp(1, 1, Some(FIRST), leader(1));
     assert_eq!(s.next(Some(FIRST), leader(1)), Next::Fresh);
     assert_eq!(
         s.next(Some(FIRST), leader(2)),
@@ -102,7 +113,7 @@ fn h003_a_retrying_partition_has_one_batch_on_the_way() {
     for batch in 0..3 {
         assert_eq!(s.next(Some(FIRST), leader(1)), Next::Retry(batch));
         assert_eq!(
-            s.resend(batch).base_sequence,
+            s.resend(batch, leader(1)).base_sequence,
             10 + 10 * batch as i32,
             "the stamp stays"
         );
@@ -121,7 +132,7 @@ fn h019_a_gap_at_the_head_stamps_anew_only_what_is_surely_not_written() {
     fate(&mut s, 0, Attempt::Uncertain { retry: true });
     fate(&mut s, 1, Attempt::Refused { retry: true });
     fate(&mut s, 2, Attempt::Uncertain { retry: true });
-    s.resend(0);
+    s.resend(0, leader(1));
     assert_eq!(
         fate(&mut s, 0, Attempt::OutOfOrder),
         (Fate::MaybeWritten, true)
@@ -133,7 +144,7 @@ fn h019_a_gap_at_the_head_stamps_anew_only_what_is_surely_not_written() {
         "a broker without state could take it before the other"
     );
     assert_eq!(s.next(Some(BUMPED), leader(1)), Next::Fresh);
-    let stamp = s.stamp(1, 10, Some(BUMPED));
+    let stamp = s.stamp(1, 10, Some(BUMPED), leader(1));
     assert_eq!((stamp.epoch, stamp.base_sequence), (1, 0));
 }
 
@@ -173,7 +184,7 @@ fn h007_what_a_leader_without_memory_took_another_before_is_not_sent_again() {
     assert_eq!(s.strand(), stranded, "it is surely not written");
     assert_eq!(fate(&mut s, 2, Attempt::Written), (Fate::Written, false));
     assert_eq!(s.next(Some(FIRST), leader(1)), Next::Fresh);
-    assert_eq!(s.stamp(3, 1, Some(FIRST)).base_sequence, 40);
+    assert_eq!(s.stamp(3, 1, Some(FIRST), leader(1)).base_sequence, 40);
 }
 
 #[test]
@@ -195,8 +206,8 @@ fn h032_with_the_stranded_gone_nothing_is_left_to_show_whether_the_sequence_hold
 fn h006_an_older_leader_s_late_refusal_is_no_gap() {
     let mut s = pipelined(2);
     fate(&mut s, 0, Attempt::Refused { retry: true });
-    s.resend(0);
-    let moved = s.resolve(0, Attempt::Written, leader(2)).unwrap();
+    s.resend(0, leader(2));
+    let moved = s.resolve(0, Attempt::Written).unwrap();
     assert_eq!(moved.fate, Fate::Written);
     assert_eq!(
         fate(&mut s, 1, Attempt::OutOfOrder),
@@ -204,8 +215,8 @@ fn h006_an_older_leader_s_late_refusal_is_no_gap() {
         "it missed the first batch, which the next leader has"
     );
     assert_eq!(s.next(Some(FIRST), leader(2)), Next::Retry(1));
-    assert_eq!(s.resend(1).base_sequence, 20);
-    let gap = s.resolve(1, Attempt::OutOfOrder, leader(2)).unwrap();
+    assert_eq!(s.resend(1, leader(2)).base_sequence, 20);
+    let gap = s.resolve(1, Attempt::OutOfOrder).unwrap();
     assert_eq!((gap.fate, gap.fault), (Fate::Requeue, Some(FIRST)));
 }
 
@@ -218,7 +229,7 @@ fn h025_one_that_has_forgotten_us_is_a_fresh_leader_again() {
     assert_eq!(s.forgotten(8), Attempt::Forgotten);
     assert_eq!(fate(&mut s, 0, Attempt::Forgotten), (Fate::Requeue, true));
     assert_eq!(fate(&mut s, 1, Attempt::Forgotten), (Fate::Requeue, false));
-    s.stamp(0, 10, Some(BUMPED));
+    s.stamp(0, 10, Some(BUMPED), leader(1));
     assert_eq!(
         s.next(Some(BUMPED), leader(1)),
         Next::Nothing,
@@ -252,7 +263,7 @@ fn h010_what_follows_a_rejected_batch_is_stamped_anew() {
     assert_eq!(fate(&mut s, 1, Attempt::OutOfOrder), (Fate::Requeue, true));
     assert_eq!(fate(&mut s, 2, Attempt::OutOfOrder), (Fate::Requeue, true));
     assert_eq!(s.next(Some(BUMPED), leader(1)), Next::Fresh);
-    assert_eq!(s.stamp(1, 10, Some(BUMPED)).base_sequence, 0);
+    assert_eq!(s.stamp(1, 10, Some(BUMPED), leader(1)).base_sequence, 0);
 }
 
 #[test]
@@ -263,12 +274,12 @@ fn h021_another_partition_keeps_its_stamps_until_they_are_resolved() {
     assert_eq!(s.unstamp(), [], "the fault was elsewhere");
     for (batch, base) in [(0, 10), (1, 20)] {
         assert_eq!(s.next(Some(BUMPED), leader(1)), Next::Retry(batch));
-        let stamp = s.resend(batch);
+        let stamp = s.resend(batch, leader(1));
         assert_eq!((stamp.epoch, stamp.base_sequence), (0, base));
         assert_eq!(s.next(Some(BUMPED), leader(1)), Next::Nothing);
         fate(&mut s, batch, Attempt::Written);
     }
-    assert_eq!(s.stamp(2, 1, Some(BUMPED)).base_sequence, 0);
+    assert_eq!(s.stamp(2, 1, Some(BUMPED), leader(1)).base_sequence, 0);
 }
 
 #[test]
@@ -304,7 +315,7 @@ fn h032_after_an_expiry_on_the_way_the_failure_of_all_others_is_one_fault() {
     );
     assert_eq!(fate(&mut s, 1, Attempt::OutOfOrder), (Fate::Requeue, true));
     assert_eq!(s.unstamp(), []);
-    assert_eq!(s.stamp(1, 10, Some(BUMPED)).base_sequence, 0);
+    assert_eq!(s.stamp(1, 10, Some(BUMPED), leader(1)).base_sequence, 0);
 }
 
 #[test]
@@ -334,7 +345,7 @@ fn h050_pieces_cover_the_range_of_the_whole_before_what_follows() {
     fate(&mut s, 2, Attempt::OutOfOrder);
     for (batch, base) in [(0, 10), (7, 14), (8, 15), (1, 20), (2, 30)] {
         assert_eq!(s.next(Some(FIRST), leader(1)), Next::Retry(batch));
-        assert_eq!(s.resend(batch).base_sequence, base);
+        assert_eq!(s.resend(batch, leader(1)).base_sequence, base);
         assert_eq!(
             fate(&mut s, batch, Attempt::Written),
             (Fate::Written, false)
@@ -347,12 +358,12 @@ fn h050_the_last_piece_is_no_retry_and_lets_fresh_ones_follow() {
     let mut s = pipelined(1);
     fate(&mut s, 0, Attempt::Refused { retry: true });
     s.split(&[(0, 4), (7, 6)]);
-    s.resend(0);
+    s.resend(0, leader(1));
     assert_eq!(s.next(Some(FIRST), leader(1)), Next::Nothing);
     fate(&mut s, 0, Attempt::Written);
-    s.resend(7);
+    s.resend(7, leader(1));
     assert_eq!(s.next(Some(FIRST), leader(1)), Next::Fresh);
-    assert_eq!(s.stamp(1, 10, Some(FIRST)).base_sequence, 20);
+    assert_eq!(s.stamp(1, 10, Some(FIRST), leader(1)).base_sequence, 20);
 }
 
 #[test]
@@ -360,10 +371,10 @@ fn h032_a_piece_shows_that_the_one_before_it_was_written() {
     let mut s = pipelined(1);
     fate(&mut s, 0, Attempt::Refused { retry: true });
     s.split(&[(0, 4), (7, 6)]);
-    s.resend(0);
+    s.resend(0, leader(1));
     fate(&mut s, 0, Attempt::Uncertain { retry: true });
     assert_eq!(s.give_up(0).fate, Fate::MaybeWritten);
-    s.resend(7);
+    s.resend(7, leader(1));
     assert_eq!(fate(&mut s, 7, Attempt::Written), (Fate::Written, false));
     assert_eq!(
         s.next(Some(FIRST), leader(1)),
@@ -383,7 +394,7 @@ fn h083_an_untouched_attempt_changes_nothing() {
     );
     fate(&mut s, 0, Attempt::Written);
     assert_eq!(s.next(Some(FIRST), leader(1)), Next::Retry(1));
-    assert_eq!(s.resend(1).base_sequence, 20);
+    assert_eq!(s.resend(1, leader(1)).base_sequence, 20);
     assert_eq!(
         s.next(Some(FIRST), leader(1)),
         Next::Fresh,
@@ -394,16 +405,16 @@ fn h083_an_untouched_attempt_changes_nothing() {
 #[test]
 fn java_s_way_stamps_the_uncertain_anew_too() {
     let mut s = Sequences::new(Pipelining::Idempotent(5), SequenceGap::Resend);
-    s.stamp(0, 1, Some(FIRST));
+    s.stamp(0, 1, Some(FIRST), leader(1));
     fate(&mut s, 0, Attempt::Uncertain { retry: true });
-    s.resend(0);
+    s.resend(0, leader(1));
     assert_eq!(fate(&mut s, 0, Attempt::OutOfOrder), (Fate::Requeue, true));
 }
 
 #[test]
 fn h004_without_stamps_and_one_in_flight_nothing_overtakes() {
     let mut s = Sequences::new(Pipelining::Ordered, SequenceGap::MaybeWritten);
-    assert_eq!(s.stamp(0, 1, None), Stamp::NONE);
+    assert_eq!(s.stamp(0, 1, None, leader(1)), Stamp::NONE);
     assert_eq!(s.next(None, leader(1)), Next::Nothing);
     s.give_up(0);
     assert_eq!(
@@ -420,7 +431,7 @@ fn h005_without_stamps_retries_go_first_and_others_need_not_wait() {
     let mut s = Sequences::new(Pipelining::Free, SequenceGap::MaybeWritten);
     for batch in 0..3 {
         assert_eq!(s.next(None, leader(1)), Next::Fresh);
-        s.stamp(batch, 1, None);
+        s.stamp(batch, 1, None, leader(1));
     }
     assert_eq!(
         fate(&mut s, 1, Attempt::Uncertain { retry: true }),
@@ -432,7 +443,7 @@ fn h005_without_stamps_retries_go_first_and_others_need_not_wait() {
         (Fate::NotWritten, false)
     );
     assert_eq!(vec![2, 1], {
-        s.resend(1);
+        s.resend(1, leader(1));
         let mut left: Vec<_> = s.unresolved.iter().map(|u| u.batch).collect();
         left.reverse();
         left

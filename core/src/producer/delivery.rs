@@ -155,9 +155,7 @@ impl ProducerCore {
         }
         let at = &mut self.partitions[item.partition as usize];
         let was_broken = at.sequences.is_broken();
-        let resolution = at
-            .sequences
-            .resolve(item.batch, ended.attempt, item.leadership);
+        let resolution = at.sequences.resolve(item.batch, ended.attempt);
         // Told once: what was on the way behind the gap fails with it. Retention is no gap (H025).
         if ended.attempt == Attempt::OutOfOrder && !was_broken && at.sequences.is_broken() {
             let warning = Warning::SequenceGap {

@@ -157,7 +157,7 @@ impl ProducerCore {
         let partition = &mut self.partitions[slot as usize];
         let batch = match next {
             Next::Retry(batch) => {
-                partition.sequences.resend(batch);
+                partition.sequences.resend(batch, leadership);
                 let before = self.accumulator.batch(batch).attempts;
                 self.metrics.batches_retried += u64::from(before > 0);
                 batch
@@ -165,7 +165,9 @@ impl ProducerCore {
             _ => {
                 let batch = self.accumulator.take(slot)?;
                 let count = self.accumulator.batch(batch).body.count();
-                partition.sequences.stamp(batch, count, identity);
+                partition
+                    .sequences
+                    .stamp(batch, count, identity, leadership);
                 batch
             }
         };

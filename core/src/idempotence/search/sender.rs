@@ -33,7 +33,7 @@ impl World {
         let leadership = self.leadership(lane);
         let (batch, stamp) = match self.next(lane) {
             Some(Next::Retry(batch)) => {
-                let stamp = self.lanes[lane].sequences.resend(batch);
+                let stamp = self.lanes[lane].sequences.resend(batch, leadership);
                 if self.batches[batch as usize].stamp != Some(stamp) {
                     return Err(format!(
                         "I8: a retry of B{batch} has another stamp: {stamp:?}"
@@ -45,9 +45,12 @@ impl World {
                 let batch = self.lanes[lane].queue.remove(0);
                 self.check_fresh(batch)?;
                 let count = records(batch).into();
-                let stamp = self.lanes[lane]
-                    .sequences
-                    .stamp(batch.into(), count, self.identity);
+                let stamp = self.lanes[lane].sequences.stamp(
+                    batch.into(),
+                    count,
+                    self.identity,
+                    leadership,
+                );
                 self.batches[batch as usize].stamp = Some(stamp);
                 self.lanes[lane].count(batch, stamp)?;
                 (batch, stamp)
@@ -102,7 +105,7 @@ impl World {
         at.uncertain &= attempt != Attempt::Forgotten;
         at.may_arrive &= attempt != Attempt::Forgotten;
         let sequences = &mut self.lanes[lane].sequences;
-        let resolution = sequences.resolve(batch.into(), attempt, request.leadership);
+        let resolution = sequences.resolve(batch.into(), attempt);
         let resolution =
             resolution.ok_or_else(|| format!("B{batch} was on the way, and is not noted"))?;
         match resolution.fate {
@@ -281,7 +284,7 @@ impl core::hash::Hash for Sequences {
                 u.given_up,
             )
                 .hash(state);
-            (u.behind, u.overtaken, u.astray).hash(state);
+            (u.behind, u.overtaken, u.sent_to).hash(state);
         }
     }
 }

@@ -140,7 +140,9 @@ impl World {
     fn warm_up(&mut self, lane: usize) {
         let leadership = self.leadership(lane);
         let (lane, identity) = (&mut self.lanes[lane], self.identity);
-        let stamp = lane.sequences.stamp(UNWATCHED.into(), 1, identity);
+        let stamp = lane
+            .sequences
+            .stamp(UNWATCHED.into(), 1, identity, leadership);
         let entry = Entry {
             batch: UNWATCHED,
             count: 1,
@@ -149,8 +151,7 @@ impl World {
         let offset = lane.log.take(entry, true).expect("the log is empty");
         lane.sequences.acknowledged(offset as i64);
         let written = super::super::Attempt::Written;
-        lane.sequences
-            .resolve(UNWATCHED.into(), written, leadership);
+        lane.sequences.resolve(UNWATCHED.into(), written);
         lane.counted = identity.map(|id| (id, 1));
     }
 

@@ -112,7 +112,8 @@ impl Application {
 
     /// Rests until metadata is to be asked for because of its age (H065).
     async fn grow_old(&self) {
-        let Some(age) = resting::metadata_age(&self.plan) else {
+        let is_fatal = self.ledger.borrow().is_fatal;
+        let Some(age) = resting::metadata_age(&self.plan).filter(|_| !is_fatal) else {
             return;
         };
         let before = self.ledger.borrow().metadata_requests;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::super::Breach;
 use super::super::cases::Scene;
@@ -21,6 +22,8 @@ pub(crate) struct Epochs {
     is_excused: bool,
     /// The same of the time before its first batch came to a broker: the producer may have begun it long before.
     was_excused: bool,
+    /// When its first batch came.
+    began: Duration,
 }
 
 type Place = (Arc<str>, i32);
@@ -51,7 +54,9 @@ impl Epochs {
             let ends = !is_first && !has_cause && !has_unwatched(scene);
             *self = Epochs {
                 newest: Some(identity),
-                was_excused: self.is_excused,
+                // Several may come with one request, all of them begun before it.
+                was_excused: self.is_excused || self.was_excused && self.began == batch.now,
+                began: batch.now,
                 ..Epochs::default()
             };
             if ends {

@@ -366,6 +366,14 @@ impl Cluster {
 }
 
 impl TopicState {
+    /// The id under which the leaders are known, if the last answer was of it; zero otherwise.
+    pub(crate) fn id_of_leaders(&self) -> [u8; 16] {
+        match self.id == self.last_id {
+            true => self.id,
+            false => [0; 16],
+        }
+    }
+
     /// An answer has fewer partitions than are known, or an older leader epoch. One without partitions says nothing of them.
     fn is_newer_than(&self, answer: &[PartitionMetadata]) -> bool {
         let is_older = |partition: &PartitionMetadata| {

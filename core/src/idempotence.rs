@@ -291,10 +291,15 @@ impl Sequences {
         entry.uncertain |= matches!(attempt, Attempt::Uncertain { .. });
         let (uncertain, given_up, leadership) = (entry.uncertain, entry.given_up, entry.sent_to);
         // An older leader answers late, and the next one has taken what was before it (H006).
-        let is_outdated =
-            entry.pipelined && self.proven != Some(leadership) && !planted!(AnyAnswerCounts);
+        let is_outdated = entry.pipelined
+            && self.proven.is_some_and(|proven| proven != leadership)
+            && !planted!(AnyAnswerCounts);
         let is_forgotten = planted!(ForgottenIsProven) && attempt == Attempt::Forgotten;
         let is_consequence = (place > 0 || is_outdated) && !is_forgotten;
+        if attempt == Attempt::Forgotten && !is_consequence && !planted!(ForgottenIsProven) {
+            // It is as good as a leader that has never heard of us, whether or not the batch was given up.
+            self.proven = None;
+        }
         if planted!(ProvenByRefusal) && matches!(attempt, Attempt::Refused { .. }) {
             self.proven = Some(leadership);
         }
@@ -333,9 +338,6 @@ impl Sequences {
                 self.fault(Fate::MaybeWritten, identity)
             }
             Attempt::OutOfOrder | Attempt::Forgotten => {
-                if attempt == Attempt::Forgotten && !planted!(ForgottenIsProven) {
-                    self.proven = None; // it is as good as a leader that has never heard of us
-                }
                 let identity = self.requeue(place);
                 self.fault(Fate::Requeue, identity)
             }

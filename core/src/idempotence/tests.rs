@@ -228,13 +228,36 @@ fn h025_one_that_has_forgotten_us_is_a_fresh_leader_again() {
     assert_eq!(s.forgotten(7), Attempt::OutOfOrder, "it is in the log");
     assert_eq!(s.forgotten(8), Attempt::Forgotten);
     assert_eq!(fate(&mut s, 0, Attempt::Forgotten), (Fate::Requeue, true));
-    assert_eq!(fate(&mut s, 1, Attempt::Forgotten), (Fate::Requeue, false));
+    assert_eq!(fate(&mut s, 1, Attempt::Forgotten), (Fate::Requeue, true));
     s.stamp(0, 10, Some(BUMPED), leader(1));
     assert_eq!(
         s.next(Some(BUMPED), leader(1)),
         Next::Nothing,
         "it has nothing of ours"
     );
+}
+
+#[test]
+fn h025_what_was_given_up_tells_that_we_are_forgotten_too() {
+    let mut s = pipelined(2);
+    s.give_up(0);
+    s.give_up(1);
+    assert_eq!(fate(&mut s, 0, Attempt::Forgotten), (Fate::GivenUp, false));
+    assert_eq!(fate(&mut s, 1, Attempt::Forgotten), (Fate::GivenUp, true));
+    s.stamp(2, 10, Some(BUMPED), leader(1));
+    assert_eq!(
+        s.next(Some(BUMPED), leader(1)),
+        Next::Nothing,
+        "it has nothing of ours"
+    );
+}
+
+#[test]
+fn h025_behind_a_given_up_batch_a_forgotten_one_is_stamped_anew_at_once() {
+    let mut s = pipelined(2);
+    s.give_up(0);
+    assert_eq!(fate(&mut s, 0, Attempt::Forgotten), (Fate::GivenUp, false));
+    assert_eq!(fate(&mut s, 1, Attempt::Forgotten), (Fate::Requeue, true));
 }
 
 #[test]

@@ -22,7 +22,7 @@ pub struct Audit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KnownLeader {
-    /// The id of the partition's topic; zero if brokers tell none.
+    /// The id under which the leader is known; zero if no answer with an id told it.
     pub topic_id: [u8; 16],
     /// The partition.
     pub partition: i32,
@@ -59,7 +59,7 @@ impl ProducerCore {
 
     fn leaders(&self) -> Vec<KnownLeader> {
         let known = self.partitions.iter().map(|p| KnownLeader {
-            topic_id: self.cluster.state(p.topic).id,
+            topic_id: self.cluster.state(p.topic).id_of_leaders(),
             partition: p.index,
             broker: p.leader.broker,
             epoch: p.leader.epoch,

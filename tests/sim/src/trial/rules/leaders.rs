@@ -38,6 +38,11 @@ impl Leaders {
         self.known = leaders;
         Ok(())
     }
+
+    /// The epochs of another cluster have nothing to do with those of the one before (H150).
+    pub(crate) fn begin_anew(&mut self) {
+        self.known.iter_mut().for_each(|leader| leader.epoch = -1);
+    }
 }
 
 /// Whatever strikes, no broker says, rightly or wrongly, that a partition has no leader.

@@ -103,6 +103,9 @@ impl Rules {
         let warnings =
             std::mem::take(&mut *self.warnings.lock().unwrap_or_else(PoisonError::into_inner));
         for (at, warning) in &warnings {
+            if *warning == Warning::AnotherCluster {
+                self.leaders.begin_anew();
+            }
             for rule in &mut self.rules {
                 rule.warned(*at, warning, scene)?;
             }

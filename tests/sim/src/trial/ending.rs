@@ -33,8 +33,8 @@ impl Application {
             }
             Ending::Force => {
                 let grace = chance.duration(Duration::ZERO..Duration::from_secs(2));
-                if self.plan.kinds.contains(&FaultKind::MemoryFull) && chance.percent(50) {
-                    self.purge_for_those_who_wait(&producer, chance).await;
+                if chance.percent(70) {
+                    self.give_up_before_the_close(&producer, chance).await;
                 }
                 self.close_often(&producer, grace, chance).await;
             }

@@ -19,14 +19,12 @@ pub(crate) enum Focus {
     FailingMetadata,
     /// Brokers tell old news while leaders move.
     OldNews,
-    /// Leaders that are slow to answer refuse for now, and are no leaders any more.
-    LateAnswers,
+    /// Batches are refused for now, and nothing is a cause to begin a new epoch.
+    Refusals,
 }
 
-/// So often what a trial dwells on is planned.
-const TIMES: usize = 24;
-/// Moves of a leader that is late to answer.
-const MOVES: usize = 5;
+/// In a trial that dwells on doubts.
+const DOUBTS: usize = 24;
 
 impl Plan {
     /// Now and then a trial dwells on something.
@@ -36,7 +34,7 @@ impl Plan {
             5..10 if self.is_idempotent => Some(Focus::Forgetting),
             10..15 => Some(Focus::FailingMetadata),
             15..20 => Some(Focus::OldNews),
-            20..25 if self.is_idempotent => Some(Focus::LateAnswers),
+            20..25 if self.is_idempotent => Some(Focus::Refusals),
             _ => None,
         };
         match self.focus {
@@ -66,12 +64,12 @@ impl Plan {
                 self.add(FaultKind::StaleMetadata, 6);
                 self.add(FaultKind::MoveLeader, 6);
             }
-            Some(Focus::LateAnswers) => {
+            Some(Focus::Refusals) => {
                 self.kinds.retain(spares_epochs);
                 self.narrow(1);
-                self.add(FaultKind::MoveLeader, 6);
-                self.add(FaultKind::Slow, 4);
                 self.add(FaultKind::RefuseForNow, 6);
+                self.add(FaultKind::MoveLeader, 3);
+                self.add(FaultKind::Slow, 3);
             }
         }
         self
@@ -79,19 +77,18 @@ impl Plan {
 
     /// Plans what it takes beside the kinds of faults.
     pub(super) fn dwell(&self, world: &mut World, chance: &mut Chance) {
-        for _ in 0..TIMES {
-            match self.focus {
-                Some(Focus::Doubt) => self.doubt(world, chance),
-                Some(Focus::LateAnswers) => self.answer_late(world, chance),
-                _ => return,
+        if self.focus == Some(Focus::Doubt) {
+            for _ in 0..DOUBTS {
+                self.doubt(world, chance);
             }
         }
     }
 
     /// At some time a batch is written, of which the producer does not hear, and is refused when it comes again.
     fn doubt(&self, world: &mut World, chance: &mut Chance) {
-        let (topic, partition) = self.any_place(chance);
-        let on = On::produce(&topic, partition);
+        let topic = chance.pick(&self.topics);
+        let partition = chance.below(topic.partitions.max(1) as usize) as i32;
+        let on = On::produce(&topic.name, partition);
         let mut unheard = vec![Fault::AppendThenDisconnect];
         if self.acks == Acks::All {
             unheard.push(Fault::AppendThen(code::REQUEST_TIMED_OUT));
@@ -107,35 +104,6 @@ impl Plan {
             world.cluster.inject(on.clone(), unheard);
             world.cluster.inject(on, refusal);
         });
-    }
-
-    /// At some time a leader refuses a batch, so that the producer asks who leads now, and is long in answering the next;
-    /// before it does another one leads.
-    fn answer_late(&self, world: &mut World, chance: &mut Chance) {
-        let (topic, partition) = self.any_place(chance);
-        let late = chance.duration(Duration::from_millis(300)..Duration::from_secs(2));
-        let begin = chance.duration(Duration::ZERO..self.storm);
-        let on = On::produce(&topic, partition);
-        world.after(begin, move |world| {
-            let refusal = Fault::Refuse(code::FENCED_LEADER_EPOCH);
-            world.cluster.inject(on.clone(), refusal);
-            world.cluster.inject(on, Fault::Delay(late));
-        });
-        // The batches may be long in coming.
-        for _ in 0..MOVES {
-            let broker = chance.within(1..usize::from(self.brokers) + 1) as i32;
-            let moves = begin + chance.duration(Duration::ZERO..Duration::from_secs(2));
-            let topic = topic.clone();
-            world.after(moves, move |world| {
-                world.cluster.move_leader(&topic, partition, broker);
-            });
-        }
-    }
-
-    fn any_place(&self, chance: &mut Chance) -> (String, i32) {
-        let topic = chance.pick(&self.topics);
-        let partition = chance.below(topic.partitions.max(1) as usize) as i32;
-        (topic.name.clone(), partition)
     }
 
     /// All records go to few partitions.

@@ -84,6 +84,7 @@ fn h138_a_flush_and_a_close_end_though_a_broker_throttles() {
 /// Broker 1 has just asked for so many seconds of peace, in one answer close behind the other.
 fn throttled(times: &[u32]) -> Stage {
     let mut stage = singles(&[]);
+    stage.model.set_listens_while_throttling(true);
     for (n, seconds) in times.iter().enumerate() {
         let value = format!("{n} is answered with {seconds} s");
         stage.send("letters", 0, None, value.as_bytes());

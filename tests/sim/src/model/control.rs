@@ -52,6 +52,12 @@ impl Model {
         self.settings.throttle_grace = grace;
     }
 
+    /// Whether a broker goes on answering on a connection whose client it has told to be silent. By default it does not, as
+    /// since KIP-219: it looks at what was on its way when the throttle time is over.
+    pub fn set_listens_while_throttling(&mut self, on: bool) {
+        self.settings.listens_while_throttling = on;
+    }
+
     /// Whether NOT_LEADER_OR_FOLLOWER names the leader and its address (KIP-951, Produce 10 and newer); it does by default.
     pub fn set_leader_hints(&mut self, on: bool) {
         self.settings.leader_hints = on;

@@ -44,17 +44,6 @@ impl Links {
         self.muted.get(&(broker, connection)).copied()
     }
 
-    /// When a broker looks at a connection again whose client it has told to be silent (KIP-219).
-    pub(crate) fn silent_until(
-        &self,
-        now: Duration,
-        broker: i32,
-        connection: u64,
-    ) -> Option<Duration> {
-        let (_, until) = self.muted(broker, connection)?;
-        (now < until).then_some(until)
-    }
-
     /// Holds an answer back until the delayed ones before it on the same connection are due.
     pub(crate) fn in_order(
         &mut self,

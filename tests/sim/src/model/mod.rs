@@ -166,8 +166,7 @@ impl Model {
             return Answer::Silence;
         }
         let request = request.copy_to_bytes(request.remaining());
-        let is_deaf = self.broker(broker).paused
-            || self.links.silent_until(now, broker, connection).is_some();
+        let is_deaf = self.broker(broker).paused || self.is_silent(now, broker, connection);
         if is_deaf || self.waiting.has(broker, connection) {
             return self.waiting.line_up(broker, connection, request);
         }

@@ -19,6 +19,7 @@ pub(crate) struct Settings {
     pub(crate) producer_rules: ProducerRules,
     /// How long a request and an answer may be on their way, if throttling is watched.
     pub(crate) throttle_grace: Option<Duration>,
+    pub(crate) listens_while_throttling: bool,
     /// What the clock on the wall shows when the time since the start is zero.
     pub(crate) wall_clock_at_start: Duration,
 }
@@ -36,6 +37,7 @@ impl Default for Settings {
             leader_hints: true,
             producer_rules: ProducerRules::default(),
             throttle_grace: None,
+            listens_while_throttling: false,
             wall_clock_at_start: Duration::from_secs(1_800_000_000),
         }
     }

@@ -122,6 +122,12 @@ impl Model {
         Some(answered.answer)
     }
 
+    /// A broker leaves a connection alone whose client it has told to be silent (KIP-219).
+    pub(crate) fn is_silent(&self, now: Duration, broker: i32, connection: u64) -> bool {
+        let muted = self.links.muted(broker, connection);
+        !self.settings.listens_while_throttling && muted.is_some_and(|(_, until)| now < until)
+    }
+
     /// Whether a request waits on a connection.
     pub fn waits(&self, broker: i32, connection: u64) -> bool {
         self.waiting.has(broker, connection)
@@ -134,7 +140,9 @@ impl Model {
         let due = |(&(broker, connection), line): (&Link, &Line)| match &line.held {
             Some(held) => self.due(held),
             None => {
+                let listens = self.settings.listens_while_throttling;
                 let muted = self.links.muted(broker, connection);
+                let muted = muted.filter(|_| !listens);
                 muted.map_or(Duration::ZERO, |(_, until)| until)
             }
         };
@@ -159,7 +167,7 @@ impl Model {
                 self.waiting.forget(broker, connection);
                 return None;
             }
-            if self.links.silent_until(now, broker, connection).is_some() {
+            if self.is_silent(now, broker, connection) {
                 return None;
             }
             let request = self.waiting.next(link)?;

@@ -91,7 +91,7 @@ impl World {
         Some(place)
     }
 
-    /// All brokers are up, all topics are seen, and every partition has a leader. Old brokers stay old.
+    /// All brokers are up, all topics are seen, and every partition has a leader.
     pub(super) fn heal_cluster(&mut self) {
         let brokers: Vec<i32> = self.cluster.brokers().collect();
         brokers.into_iter().for_each(|broker| {
@@ -99,6 +99,7 @@ impl World {
             self.cluster.reset_versions(broker);
         });
         self.cluster.set_throttle(Duration::ZERO);
+        self.cluster.set_names_unknown_producers(false);
         let topics: Vec<String> = self.cluster.topics().map(str::to_owned).collect();
         for topic in topics {
             self.show(&topic);

@@ -124,8 +124,14 @@ impl Model {
 
     /// A broker leaves a connection alone whose client it has told to be silent (KIP-219).
     pub(crate) fn is_silent(&self, now: Duration, broker: i32, connection: u64) -> bool {
+        let until = self.silent_until(broker, connection);
+        until.is_some_and(|until| now < until)
+    }
+
+    fn silent_until(&self, broker: i32, connection: u64) -> Option<Duration> {
         let muted = self.links.muted(broker, connection);
-        !self.settings.listens_while_throttling && muted.is_some_and(|(_, until)| now < until)
+        let muted = muted.filter(|_| !self.settings.listens_while_throttling);
+        muted.map(|(_, until)| until)
     }
 
     /// Whether a request waits on a connection.
@@ -139,12 +145,7 @@ impl Model {
         let works = |&(&(broker, _), _): &(&Link, &Line)| !self.broker(broker).paused;
         let due = |(&(broker, connection), line): (&Link, &Line)| match &line.held {
             Some(held) => self.due(held),
-            None => {
-                let listens = self.settings.listens_while_throttling;
-                let muted = self.links.muted(broker, connection);
-                let muted = muted.filter(|_| !listens);
-                muted.map_or(Duration::ZERO, |(_, until)| until)
-            }
+            None => self.silent_until(broker, connection).unwrap_or_default(),
         };
         self.waiting.lines.iter().filter(works).map(due).min()
     }

@@ -115,10 +115,7 @@ impl Application {
             }
             match chance.below(40) {
                 0 => self.flush(producer, chance).await,
-                1 if self.plan.kinds.contains(&FaultKind::Purge) => {
-                    let what = *chance.pick(&[Purge::Queued, Purge::InFlight, Purge::All]);
-                    self.purge(producer, what);
-                }
+                1 if self.plan.kinds.contains(&FaultKind::Purge) => self.purge(producer, chance),
                 2 if self.may_burst() => self.burst(producer, chance).await,
                 3 => drop(producer.partitions_for(&self.plan.topics[0].name).await),
                 _ => {}
@@ -267,7 +264,8 @@ impl Application {
         }
     }
 
-    pub(super) fn purge(&self, producer: &Producer, what: Purge) {
+    fn purge(&self, producer: &Producer, chance: &mut Chance) {
+        let what = *chance.pick(&[Purge::Queued, Purge::InFlight, Purge::All]);
         if let Err((rule, how)) = rules::purging::purge(producer, what) {
             self.ledger.borrow_mut().accuse(rule, how);
         }

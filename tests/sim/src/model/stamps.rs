@@ -68,9 +68,9 @@ impl Model {
         }
     }
 
-    /// A batch that is too large may come again in pieces, the first of which has its stamp.
+    /// A batch that is too large, whole or not, may come again in pieces, the first of which has its stamp.
     pub(crate) fn release_stamp(&mut self, part: &Part) {
-        if let Some(head) = part.stamped() {
+        if let Ok(head) = &part.head {
             self.stamps.release(part.topic_id, part.partition, head);
         }
     }

@@ -6,7 +6,7 @@ use ottla::KnownLeader;
 use super::super::Breach;
 use super::super::plan::Plan;
 use super::keeps_identities;
-use crate::{FaultKind, Layer};
+use crate::{FaultKind, Layer, Tamper};
 
 /// What was known of each partition that the producer has ever heard of, in its own order.
 #[derive(Default)]
@@ -49,12 +49,14 @@ impl Leaders {
 pub(crate) fn spares_leaders(kind: &FaultKind) -> bool {
     use FaultKind::{
         Crash, FenceProducer, ForgetProducers, GrowTopic, HostileMetadata, MoveLeader, RefuseTopic,
-        ReplicationLag, Retention, StaleMetadata,
+        ReplicationLag, Retention, StaleMetadata, Tampered,
     };
     match kind {
         FenceProducer | ForgetProducers | GrowTopic | MoveLeader | ReplicationLag | Retention => {
             true
         }
+        // A bit of a broker's id, or of its port, may be the other one.
+        Tampered(Tamper::Flip) => false,
         Crash | HostileMetadata | RefuseTopic | StaleMetadata => false,
         kind => kind.layer() != Layer::Cluster,
     }

@@ -329,7 +329,8 @@ impl Cluster {
         let is_sure = answer.topic_id != [0; 16] && answer.topic_id == state.last_id;
         let mut is_older = !is_sure && state.is_newer_than(&answer.partitions);
         state.older_answers = if is_older { state.older_answers + 1 } else { 0 };
-        if is_another(state.last_id, answer.topic_id) || state.older_answers >= MOST_OLDER_ANSWERS {
+        let is_gone = state.older_answers >= MOST_OLDER_ANSWERS && !planted!(SameForEver);
+        if is_another(state.last_id, answer.topic_id) || is_gone {
             (state.older_answers, is_older) = (0, false);
             state.leaders.clear();
             changes.push(Change::Recreated(topic));

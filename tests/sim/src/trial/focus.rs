@@ -6,7 +6,7 @@ use ottla::Acks;
 
 use super::plan::Plan;
 use super::rules::{keeps_identities, spares_epochs, spares_leaders};
-use crate::{Chance, Fault, FaultKind, On, World, code};
+use crate::{Chance, Fault, FaultKind, Hostile, On, World, code};
 
 /// What strikes more often than all else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,10 +21,12 @@ pub(crate) enum Focus {
     OldNews,
     /// Batches are refused for now, and nothing is a cause to begin a new epoch.
     Refusals,
+    /// Leaders that lead no more refuse late, and nothing else is a cause to begin a new epoch.
+    LateRefusals,
 }
 
-/// In a trial that dwells on doubts.
-const DOUBTS: usize = 24;
+/// How often a trial tells the story that it dwells on.
+const TIMES: usize = 24;
 
 impl Plan {
     /// Now and then a trial dwells on something.
@@ -35,6 +37,7 @@ impl Plan {
             10..15 => Some(Focus::FailingMetadata),
             15..20 => Some(Focus::OldNews),
             20..25 if self.is_idempotent => Some(Focus::Refusals),
+            25..33 if self.is_idempotent => Some(Focus::LateRefusals),
             _ => None,
         };
         match self.focus {
@@ -71,17 +74,68 @@ impl Plan {
                 self.add(FaultKind::MoveLeader, 3);
                 self.add(FaultKind::Slow, 3);
             }
+            Some(Focus::LateRefusals) => {
+                use FaultKind::{GrowTopic, MoveLeader, RefuseForNow};
+                let others = [GrowTopic, MoveLeader, RefuseForNow];
+                self.kinds
+                    .retain(|kind| spares_epochs(kind) && !others.contains(kind));
+                self.add(FaultKind::Slow, 1);
+                self.narrow(2);
+                // Several batches of one partition are under way, a retry waits until metadata came by another link, and
+                // nothing runs out of time.
+                self.request_timeout = Duration::from_secs(2);
+                self.delivery_timeout = Duration::from_secs(60);
+                self.set("request.timeout.ms", "2000");
+                self.set("delivery.timeout.ms", "60000");
+                self.set("linger.ms", "0");
+                self.set("max.in.flight.requests.per.connection", "5");
+                self.set("retry.backoff.ms", "300");
+                self.set("retry.backoff.max.ms", "1000");
+            }
         }
         self
     }
 
     /// Plans what it takes beside the kinds of faults.
     pub(super) fn dwell(&self, world: &mut World, chance: &mut Chance) {
-        if self.focus == Some(Focus::Doubt) {
-            for _ in 0..DOUBTS {
-                self.doubt(world, chance);
+        if self.focus == Some(Focus::LateRefusals) {
+            // A record from the future would be a cause to begin a new epoch.
+            world.cluster.set_timestamp_lead(1 << 60);
+        }
+        for _ in 0..TIMES {
+            match self.focus {
+                Some(Focus::Doubt) => self.doubt(world, chance),
+                Some(Focus::OldNews) => self.hint(world, chance),
+                Some(Focus::LateRefusals) => self.refuse_late(world, chance),
+                _ => {}
             }
         }
+    }
+
+    /// At some time an answer to Produce names a leader of long ago.
+    fn hint(&self, world: &mut World, chance: &mut Chance) {
+        let hint = Fault::Hostile(Hostile::HintFromThePast);
+        let at = chance.duration(Duration::ZERO..self.storm);
+        world.after(at, |world| world.cluster.inject(On::AnyProduce, hint));
+    }
+
+    /// At some time an answer comes slowly, so that more batches follow. The leader refuses the next of them, and what comes
+    /// after that one, too, since it does not follow; but that it says only when another one leads already.
+    fn refuse_late(&self, world: &mut World, chance: &mut Chance) {
+        let topic = chance.pick(&self.topics).name.clone();
+        let on = On::produce(&topic, 0);
+        let slow = Fault::Delay(self.request_timeout / 8);
+        let refusal = Fault::Refuse(code::NOT_LEADER_OR_FOLLOWER);
+        let late =
+            Fault::Delay(chance.duration(self.request_timeout / 4..self.request_timeout / 2));
+        let at = chance.duration(Duration::ZERO..self.storm);
+        let pace = self.request_timeout / 64;
+        world.after(at, move |world| {
+            for fault in [slow, refusal, late] {
+                world.cluster.inject(on.clone(), fault);
+            }
+            lead_elsewhere_when_refused(world, topic, pace, 1_000);
+        });
     }
 
     /// At some time a batch is written, of which the producer does not hear, and is refused when it comes again.
@@ -114,11 +168,36 @@ impl Plan {
         }
     }
 
+    /// Gives a setting that was drawn another value.
+    fn set(&mut self, name: &str, value: &str) {
+        let drawn = self.settings.iter_mut().filter(|(drawn, _)| *drawn == name);
+        drawn.for_each(|(_, drawn)| value.clone_into(drawn));
+    }
+
     fn retain_identities(&mut self) {
         self.kinds.retain(keeps_identities);
     }
 
     fn add(&mut self, kind: FaultKind, times: usize) {
         self.kinds.extend(std::iter::repeat_n(kind, times));
+    }
+}
+
+/// Looks some times, at a pace, whether a leader has refused a batch that does not follow, and lets another one lead then.
+fn lead_elsewhere_when_refused(world: &mut World, topic: String, pace: Duration, times: usize) {
+    let mut journal = world.cluster.produce_journal().rev().take(32);
+    let newest = journal.find(|seen| seen.partition == 0);
+    let is_refused = newest.is_some_and(|seen| seen.code == code::OUT_OF_ORDER_SEQUENCE_NUMBER);
+    if is_refused {
+        let leader = world.cluster.leader(&topic, 0);
+        let may_lead = |id: &i32| Some(*id) != leader && world.cluster.is_up(*id);
+        let another = world.cluster.brokers().find(may_lead);
+        if let Some(to) = another {
+            world.cluster.move_leader(&topic, 0, to);
+        }
+    } else if let Some(times) = times.checked_sub(1) {
+        world.after(pace, move |world| {
+            lead_elsewhere_when_refused(world, topic, pace, times);
+        });
     }
 }

@@ -33,7 +33,7 @@ impl Rule for Epochs {
         match &line.fact {
             Fact::Produced(batch) if batch.base_sequence >= 0 => self.produced(batch, scene),
             Fact::Ended { told, .. } => {
-                self.is_excused |= !matches!(told, Told::Written { .. });
+                self.is_excused |= may_end_an_epoch(told);
                 Ok(())
             }
             Fact::Tampered { .. } | Fact::Struck { .. } | Fact::Left { .. } => {
@@ -91,6 +91,18 @@ impl Epochs {
             | code::CORRUPT_MESSAGE => drop(open.insert(batch.base_sequence)),
             code::NONE => {}
             _ => self.has_cause = true,
+        }
+    }
+}
+
+/// A batch that is given up leaves a gap. One that may have been written when a leader refused it, and has not run out of
+/// time, is given up only because its epoch has ended.
+fn may_end_an_epoch(told: &Told) -> bool {
+    match told {
+        Told::Written { .. } => false,
+        Told::NotWritten { .. } => true,
+        Told::MaybeWritten { why } => {
+            !why.starts_with("the broker answered NOT_LEADER_OR_FOLLOWER")
         }
     }
 }

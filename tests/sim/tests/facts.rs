@@ -225,6 +225,13 @@ fn older_brokers_do_not_know_a_producer_whose_records_are_gone() {
         send(&mut model, "t", 0, &one(1)).error_code,
         code::UNKNOWN_PRODUCER_ID
     );
+    let request = produce(-1, &[("t", 0, one(1))]);
+    let response: ProduceResponse = ask(&mut model, 1, PRODUCE, 4, &request);
+    assert_eq!(
+        response.responses[0].partition_responses[0].error_code,
+        code::OUT_OF_ORDER_SEQUENCE_NUMBER,
+        "the code came with version 5"
+    );
 }
 
 #[test]

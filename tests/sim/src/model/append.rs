@@ -131,6 +131,10 @@ impl Model {
         };
         match verdict {
             Verdict::Append => Ok(self.write(caller, part, head)),
+            // That code came with version 5.
+            Verdict::Refuse(code::UNKNOWN_PRODUCER_ID) if caller.version < 5 => {
+                Err(Refusal::of(code::OUT_OF_ORDER_SEQUENCE_NUMBER))
+            }
             Verdict::Refuse(code) => Err(Refusal::of(code)),
             Verdict::OldDuplicate(code) => Ok(Outcome {
                 log_start,

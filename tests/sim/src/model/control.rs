@@ -76,7 +76,8 @@ impl Model {
     }
 
     /// Whether a producer without any record in the log left is unknown and has to begin at sequence 0, as with brokers
-    /// before Kafka 2.5, which answer UNKNOWN_PRODUCER_ID otherwise; off by default.
+    /// before Kafka 2.5, which answer UNKNOWN_PRODUCER_ID otherwise, and OUT_OF_ORDER_SEQUENCE_NUMBER below version 5 of
+    /// Produce; off by default.
     pub fn set_names_unknown_producers(&mut self, on: bool) {
         self.settings.producer_rules.names_unknown_producers = on;
     }

@@ -125,11 +125,6 @@ impl Trial {
         if !self.plan.is_idempotent || ids.len() > 1 {
             once.retain(|&n| ledger.entries[n].fate.is_known());
         }
-        // An old broker that has said of one batch that it knows the producer no more, and is replaced by a new one right
-        // then, takes the next, which is under way.
-        if self.has_struck(FaultKind::OldBrokers, &forgot) {
-            return Ok(numbers);
-        }
         // What was on the way to the old topic by its name may be taken by the new one, which knows no sequence to keep.
         if let Some(since) = since.filter(|_| self.plan.is_idempotent) {
             once.retain(|&n| ledger.entries[n].asked > since);

@@ -99,7 +99,6 @@ impl World {
             self.cluster.reset_versions(broker);
         });
         self.cluster.set_throttle(Duration::ZERO);
-        self.cluster.set_names_unknown_producers(false);
         let topics: Vec<String> = self.cluster.topics().map(str::to_owned).collect();
         for topic in topics {
             self.show(&topic);

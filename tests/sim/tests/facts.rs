@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use common::*;
-use kafka_protocol::messages::MetadataResponse;
+use kafka_protocol::messages::{MetadataResponse, ProduceResponse};
 use ottla_sim::{Answer, Fault, Model, On, code};
 
 fn ms(time: u64) -> Duration {

@@ -6,7 +6,7 @@ use ottla::Acks;
 
 use super::plan::Plan;
 use super::rules::{keeps_identities, spares_epochs, spares_leaders};
-use crate::{Chance, Fault, FaultKind, Hostile, On, World, code};
+use crate::{Chance, Fault, FaultKind, Hostile, On, Produced, World, code};
 
 /// What strikes more often than all else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,8 +185,13 @@ impl Plan {
 
 /// Looks some times, at a pace, whether a leader has refused a batch that does not follow, and lets another one lead then.
 fn lead_elsewhere_when_refused(world: &mut World, topic: String, pace: Duration, times: usize) {
-    let mut journal = world.cluster.produce_journal().rev().take(32);
-    let newest = journal.find(|seen| seen.partition == 0);
+    let is_of_it = |seen: &&Produced| seen.partition == 0;
+    let newest = world
+        .cluster
+        .produce_journal()
+        .rev()
+        .take(32)
+        .find(is_of_it);
     let is_refused = newest.is_some_and(|seen| seen.code == code::OUT_OF_ORDER_SEQUENCE_NUMBER);
     if is_refused {
         let leader = world.cluster.leader(&topic, 0);

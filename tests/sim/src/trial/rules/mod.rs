@@ -133,9 +133,9 @@ fn least_wait(plan: &Plan, base: &str, most: &str) -> Duration {
 
 /// It never changes who a broker or a cluster is: an id, an address and an epoch stay what they were.
 pub(super) fn keeps_identities(kind: &FaultKind) -> bool {
-    use FaultKind::{RemoveBroker, RenumberBroker, ReplaceCluster, SwapAddresses};
+    use FaultKind::{HostileMetadata, RemoveBroker, RenumberBroker, ReplaceCluster, SwapAddresses};
     !matches!(
         kind,
-        RemoveBroker | RenumberBroker | ReplaceCluster | SwapAddresses
+        HostileMetadata | RemoveBroker | RenumberBroker | ReplaceCluster | SwapAddresses
     )
 }

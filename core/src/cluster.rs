@@ -47,7 +47,7 @@ pub(crate) struct TopicState {
     pub(crate) id: [u8; 16],
     /// The id under which the leaders are known: another one is another topic (H061). Zero if no answer gave one.
     last_id: [u8; 16],
-    /// Answers in a row that are not of that id, and tell less than what is known.
+    /// Answers in a row that tell less than what is known: fewer partitions, or older epochs of a topic without that id.
     older_answers: u8,
     pub(crate) leaders: Vec<Leader>,
     /// Why the brokers refuse it, at the last look.
@@ -327,8 +327,13 @@ impl Cluster {
         }
         state.refused = None;
         let is_sure = answer.topic_id != [0; 16] && answer.topic_id == state.last_id;
-        let mut is_older = !is_sure && state.is_newer_than(&answer.partitions);
-        state.older_answers = if is_older { state.older_answers + 1 } else { 0 };
+        let mut is_older = state.has_more_than(&answer.partitions)
+            || !is_sure && state.is_newer_than(&answer.partitions);
+        state.older_answers = if is_older {
+            state.older_answers.saturating_add(1)
+        } else {
+            0
+        };
         let is_gone = state.older_answers >= MOST_OLDER_ANSWERS && !planted!(SameForEver);
         if is_another(state.last_id, answer.topic_id) || is_gone {
             (state.older_answers, is_older) = (0, false);
@@ -336,7 +341,9 @@ impl Cluster {
             changes.push(Change::Recreated(topic));
         }
         state.id = answer.topic_id;
-        if state.id != [0; 16] && !is_older {
+        // Without partitions it says nothing of the leaders that are left.
+        let tells = !answer.partitions.is_empty() || state.leaders.is_empty();
+        if state.id != [0; 16] && !is_older && tells {
             state.last_id = state.id;
         }
         let before = state.leaders.clone();
@@ -375,15 +382,20 @@ impl TopicState {
         }
     }
 
-    /// An answer has fewer partitions than are known, or an older leader epoch. One without partitions says nothing of them.
+    /// An answer has fewer partitions than are known, as no later one of the same topic can. One without partitions says
+    /// nothing of them.
+    fn has_more_than(&self, answer: &[PartitionMetadata]) -> bool {
+        (1..self.leaders.len()).contains(&answer.len())
+    }
+
+    /// An answer has an older leader epoch.
     fn is_newer_than(&self, answer: &[PartitionMetadata]) -> bool {
         let is_older = |partition: &PartitionMetadata| {
             let index = usize::try_from(partition.partition_index).ok();
             let known = index.and_then(|index| self.leaders.get(index));
             (0..known.map_or(-1, |known| known.epoch)).contains(&partition.leader_epoch)
         };
-        let is_shorter = (1..self.leaders.len()).contains(&answer.len());
-        is_shorter || answer.iter().any(is_older)
+        answer.iter().any(is_older)
     }
 }
 
@@ -424,8 +436,9 @@ fn check_name(name: &str) -> Result<(), InvalidTopic> {
         .map_or(Ok(()), |c| Err(InvalidTopic::Character(c)))
 }
 
-/// Where topics have no ids, a topic that was made anew shows only in that its epochs stay low, or its partitions few. A
-/// broker that lags behind tells older news too, but not all of them do, and not for ever.
+/// Where topics have no ids, a topic that was made anew shows only in that its epochs stay low, or its partitions few; and
+/// what answers without ids have told of it may be of the one before. A broker that lags behind tells older news too, but
+/// not all of them do, and not for ever.
 const MOST_OLDER_ANSWERS: u8 = 5;
 
 /// More brokers than this are not believed.

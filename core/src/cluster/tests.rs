@@ -161,6 +161,31 @@ fn h067_no_partitions_without_an_error_is_not_known_yet() {
 }
 
 #[test]
+fn h067_no_partitions_under_a_new_id_leave_the_old_ones_without_it() {
+    let (mut cluster, topic) = known(0, &[(1, 0), (2, 0)]);
+    apply(&mut cluster, &answer(1, &[]));
+    assert_eq!(leaders(&cluster, topic).len(), 2);
+    assert_eq!(cluster.state(topic).id_of_leaders(), [0; 16]);
+    for _ in 0..MOST_OLDER_ANSWERS {
+        apply(&mut cluster, &answer(1, &[(1, 0)]));
+    }
+    assert_eq!(leaders(&cluster, topic), [Some(1)]);
+    assert_eq!(cluster.state(topic).id_of_leaders(), [1; 16]);
+}
+
+#[test]
+fn h064_partitions_that_only_an_answer_without_an_id_has_told_do_not_stay() {
+    let (mut cluster, topic) = known(1, &[(1, 0)]);
+    apply(&mut cluster, &answer(0, &[(1, 0), (2, 0)]));
+    assert_eq!(leaders(&cluster, topic).len(), 2);
+    for answers in 1..=MOST_OLDER_ANSWERS {
+        apply(&mut cluster, &answer(1, &[(1, 0)]));
+        let is_sure = answers == MOST_OLDER_ANSWERS;
+        assert_eq!(leaders(&cluster, topic).len(), if is_sure { 1 } else { 2 });
+    }
+}
+
+#[test]
 fn h074_nonsense_takes_no_memory_and_leads_nowhere() {
     let mut nonsense = answer(1, &[(1, 0), (9, 0), (2, 0)]);
     nonsense.topics[0].partitions[2].partition_index = i32::MAX;

@@ -9,7 +9,7 @@ use ottla::{Cause, Warning};
 use super::super::Breach;
 use super::super::cases::Scene;
 use super::{Rule, least_wait};
-use crate::{Api, Fact, Line, Produced, code};
+use crate::{Api, Fact, FaultKind, Line, Produced, code};
 
 #[derive(Default)]
 pub(crate) struct Pace {
@@ -19,6 +19,8 @@ pub(crate) struct Pace {
     asked: VecDeque<Duration>,
     /// When each broker could not be reached.
     failed: BTreeMap<(Box<str>, u16), VecDeque<Duration>>,
+    /// A thousand brokers may be said to be at one address.
+    is_crowded: bool,
 }
 
 /// By the id, too: a topic that is gone has no name.
@@ -45,6 +47,13 @@ impl Rule for Pace {
                     false => Ok(()),
                 }
             }
+            Fact::Struck {
+                kind: FaultKind::HostileMetadata,
+                ..
+            } => {
+                self.is_crowded = true;
+                Ok(())
+            }
             _ => Ok(()),
         }
     }
@@ -53,6 +62,9 @@ impl Rule for Pace {
         let Warning::Broker(Cause::Unreachable { host, port, .. }) = warning else {
             return Ok(());
         };
+        if self.is_crowded {
+            return Ok(());
+        }
         let wait = least_wait(
             scene.plan,
             "reconnect.backoff.ms",

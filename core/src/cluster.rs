@@ -334,8 +334,12 @@ impl Cluster {
         } else {
             0
         };
+        let before = state.leaders.clone();
         let is_gone = state.older_answers >= MOST_OLDER_ANSWERS && !planted!(SameForEver);
-        if is_another(state.last_id, answer.topic_id) || is_gone {
+        if is_gone && is_sure {
+            state.older_answers = 0;
+            state.leaders.truncate(answer.partitions.len());
+        } else if is_gone || is_another(state.last_id, answer.topic_id) {
             (state.older_answers, is_older) = (0, false);
             state.leaders.clear();
             changes.push(Change::Recreated(topic));
@@ -346,7 +350,6 @@ impl Cluster {
         if state.id != [0; 16] && !is_older && tells {
             state.last_id = state.id;
         }
-        let before = state.leaders.clone();
         // An index beyond the number that came is a hole that a later answer fills; far beyond, it is nonsense.
         let limit = (2 * answer.partitions.len() + 64).min(MAX_PARTITIONS);
         for partition in &answer.partitions {

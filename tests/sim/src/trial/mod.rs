@@ -52,7 +52,7 @@ pub struct Trial {
 type Breach = (&'static str, String);
 
 /// Far more than a trial needs: beyond them something is tried again without end.
-const MOST_STEPS: usize = 1_000_000;
+const MOST_STEPS: usize = 10_000_000;
 
 impl Trial {
     /// The trial of a seed.

@@ -1,0 +1,141 @@
+//! The producer as applications use it, over loopback to a null broker on the other processor: a delivery for every
+//! record, and every one of them looked at.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use ottla::{Delivery, Producer, Record};
+
+use crate::desk::config;
+use crate::elsewhere::Elsewhere;
+use crate::limit;
+use crate::measure::{Cost, median};
+use crate::payload::{Payload, SIZES};
+use crate::table::Table;
+use crate::{SETTINGS, records_of};
+
+const TRIES: usize = 5;
+const PARTITIONS: i32 = 6;
+
+/// Deliveries that the application keeps before it looks at the oldest.
+const KEPT: usize = 100_000;
+
+/// Runs an application with some settings against the broker at a port, with values of a size.
+type Run = fn(&[(&str, &str)], u16, usize) -> Cost;
+
+const ADAPTERS: [(&str, Run); 3] = [
+    ("tokio", with_tokio),
+    ("smol", with_smol),
+    ("blocking", with_threads),
+];
+
+pub(crate) fn run() -> Table {
+    let mut table = Table::new(&[
+        "adapters",
+        "CPU per record, ns",
+        "M records/s",
+        "times the machine's limit",
+    ]);
+    for size in SIZES {
+        for (name, settings) in SETTINGS {
+            let broker = Elsewhere::start(PARTITIONS);
+            let limit = limit::measure(settings, size, broker.port());
+            for (adapter, run) in ADAPTERS {
+                let one = || run(settings, broker.port(), size);
+                let cost = median((0..TRIES).map(|_| one()).collect());
+                table.row(
+                    format!("{size} B, {name}, {adapter}"),
+                    &[
+                        cost.cpu_per_record(),
+                        cost.rate() / 1e6,
+                        cost.cpu_per_record() / limit.cpu_per_record(),
+                    ],
+                );
+            }
+        }
+    }
+    table
+}
+
+fn with_tokio(settings: &[(&str, &str)], port: u16, size: usize) -> Cost {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let config = config(settings, port);
+    let application = runtime.spawn(async move {
+        let producer = ottla::tokio::start(config).expect("a producer");
+        application(producer, size).await
+    });
+    runtime.block_on(application).expect("it does not panic")
+}
+
+fn with_smol(settings: &[(&str, &str)], port: u16, size: usize) -> Cost {
+    let config = config(settings, port);
+    smol::block_on(async move {
+        let producer = ottla::smol::start(config).expect("a producer");
+        application(producer, size).await
+    })
+}
+
+/// What an asynchronous application does.
+async fn application(producer: Producer, size: usize) -> Cost {
+    let payload = Payload::new(size);
+    let topic = producer.topic("letters").expect("a good name");
+    let record = |n: usize| Record::to(topic).value(payload.value(n));
+    for n in 0..1_000 {
+        let delivery = producer.send(record(n)).await.expect("it is accepted");
+        delivery.await.expect("it is written");
+    }
+    let records = records_of(size);
+    let start = Cost::begin();
+    let mut kept = VecDeque::with_capacity(KEPT);
+    for n in 0..records {
+        if kept.len() == KEPT {
+            let oldest: Option<Delivery> = kept.pop_front();
+            oldest.expect("many are kept").await.expect("it is written");
+        }
+        kept.push_back(producer.send(record(n)).await.expect("it is accepted"));
+    }
+    for delivery in kept {
+        delivery.await.expect("it is written");
+    }
+    let cost = start.end(records);
+    producer.close(Duration::from_secs(10)).await;
+    cost
+}
+
+fn with_threads(settings: &[(&str, &str)], port: u16, size: usize) -> Cost {
+    let payload = Payload::new(size);
+    let producer = ottla::blocking::start(config(settings, port)).expect("a producer");
+    let topic = producer.topic("letters").expect("a good name");
+    let send = |n: usize| {
+        let record = Record::to(topic).value(payload.value(n));
+        producer.send_blocking(record).expect("it is accepted")
+    };
+    for n in 0..1_000 {
+        send(n).wait().expect("it is written");
+    }
+    let records = records_of(size);
+    let start = Cost::begin();
+    let mut kept = VecDeque::with_capacity(KEPT);
+    for n in 0..records {
+        if kept.len() == KEPT {
+            let oldest: Option<Delivery> = kept.pop_front();
+            oldest
+                .expect("many are kept")
+                .wait()
+                .expect("it is written");
+        }
+        kept.push_back(send(n));
+    }
+    for delivery in kept {
+        delivery.wait().expect("it is written");
+    }
+    let cost = start.end(records);
+    producer
+        .close_blocking(Duration::from_secs(10))
+        .expect("it closes in time");
+    cost
+}

@@ -1,0 +1,71 @@
+//! The core's `send` alone: what it takes to put a record into its batch.
+
+use ottla_core::{Header, Record};
+
+use crate::desk::Desk;
+use crate::measure::{Cost, median};
+use crate::payload::{Payload, SIZES};
+use crate::table::Table;
+
+/// Bytes that are appended in one go, and sent off while nobody looks at the clock.
+const AT_ONCE: usize = 8 << 20;
+/// Records of one try.
+const RECORDS: usize = 2_000_000;
+const TRIES: usize = 5;
+const PARTITIONS: i32 = 6;
+
+const HEADERS: [Header<'static>; 2] = [
+    Header {
+        name: "trace",
+        value: Some(b"4bf92f3577b34da6a3ce929d0e0e4736"),
+    },
+    Header {
+        name: "type",
+        value: Some(b"letter"),
+    },
+];
+
+pub(crate) fn run() -> Table {
+    let mut table = Table::new(&["append", "CPU per record, ns"]);
+    for size in SIZES {
+        for (what, has_key, has_headers) in [
+            ("value", false, false),
+            ("key and value", true, false),
+            ("key, value and two headers", true, true),
+        ] {
+            let cost = median(
+                (0..TRIES)
+                    .map(|_| one(size, has_key, has_headers))
+                    .collect(),
+            );
+            table.row(format!("{size} B, {what}"), &[cost.cpu_per_record()]);
+        }
+    }
+    table
+}
+
+fn one(size: usize, has_key: bool, has_headers: bool) -> Cost {
+    let payload = Payload::new(size);
+    let (mut desk, topic) = Desk::new(&[], PARTITIONS);
+    let keys: Vec<[u8; 16]> = (0..64_u128)
+        .map(|n| ((n * n) << 64).to_be_bytes())
+        .collect();
+    let mut cost = Cost::NONE;
+    while cost.records < RECORDS {
+        cost.add(Cost::of(AT_ONCE / (size + 128), || {
+            for n in 0..AT_ONCE / (size + 128) {
+                let record = Record {
+                    topic,
+                    partition: None,
+                    timestamp: 1_767_225_600_000,
+                    key: has_key.then(|| &keys[n % keys.len()][..]),
+                    value: Some(payload.value(n)),
+                    headers: if has_headers { &HEADERS } else { &[] },
+                };
+                desk.core.send(desk.now(), &record).expect("there is room");
+            }
+        }));
+        desk.drain();
+    }
+    cost
+}

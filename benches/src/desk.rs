@@ -1,0 +1,158 @@
+//! The core on a desk: an instant broker in memory, and no sockets in between.
+
+use std::net::SocketAddr;
+
+use bytes::{Buf, BytesMut};
+use ottla_core::{
+    Command, Config, ConnectionId, Disconnect, Event, Instant, Outcome, ProducerCore, Record,
+    SendError, Topic,
+};
+use ottla_null_broker::NullBroker;
+
+const PORT: u16 = 9092;
+
+pub(crate) struct Desk {
+    pub(crate) core: ProducerCore,
+    broker: NullBroker,
+    now: Instant,
+    /// The bytes of the request that is being written, copied as a kernel would copy them.
+    request: BytesMut,
+    answers: Vec<(ConnectionId, bytes::Bytes)>,
+    pub(crate) written: usize,
+    /// The requests to Produce so far, in their slices, for whoever wants them.
+    pub(crate) tap: Option<Vec<Vec<Vec<u8>>>>,
+}
+
+impl Desk {
+    /// A producer with these settings that knows its topic's partitions and is connected.
+    pub(crate) fn new(settings: &[(&str, &str)], partitions: i32) -> (Self, Topic) {
+        let config = config(settings, PORT).with_checksum(crc32c::crc32c_append);
+        let now = Instant::ORIGIN;
+        let mut desk = Self {
+            core: ProducerCore::new(config, [7; 32], now),
+            broker: NullBroker::new("127.0.0.1", PORT, partitions),
+            now,
+            request: BytesMut::new(),
+            answers: Vec::new(),
+            written: 0,
+            tap: None,
+        };
+        let topic = desk.core.topic(now, "letters").expect("a good name");
+        while desk.core.partitions(topic).is_none() {
+            desk.turn();
+        }
+        // The first records prove the leaders, and warm up what is kept for the next.
+        for partition in 0..partitions {
+            let record = Record {
+                topic,
+                partition: Some(partition),
+                timestamp: 0,
+                key: None,
+                value: Some(b"first"),
+                headers: &[],
+            };
+            desk.core.send(now, &record).expect("there is room");
+        }
+        desk.drain();
+        desk.written = 0;
+        (desk, topic)
+    }
+
+    /// The time of its world, which nobody waits for.
+    pub(crate) fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// Sends a record, making room for it if need be.
+    #[inline]
+    pub(crate) fn send(&mut self, record: &Record<'_>) {
+        loop {
+            match self.core.send(self.now, record) {
+                Ok(_) => return,
+                Err(SendError::Full) => self.turn(),
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    /// Lets everything that was accepted come to its end.
+    pub(crate) fn drain(&mut self) {
+        while !self.core.is_idle() {
+            if let Some(at) = self.core.poll_timeout() {
+                self.now = self.now.max(at);
+            }
+            self.turn();
+        }
+    }
+
+    /// Does what there is to do now.
+    pub(crate) fn turn(&mut self) {
+        self.core.handle_timeout(self.now);
+        while let Some(command) = self.core.poll_command() {
+            self.obey(command);
+        }
+        while let Some(link) = self.core.poll_link() {
+            self.transmit(link);
+        }
+        for (link, answer) in std::mem::take(&mut self.answers) {
+            self.core.handle_input(self.now, link, &answer);
+        }
+        while let Some(event) = self.core.poll_event() {
+            if let Event::Completed {
+                records, outcome, ..
+            } = event
+            {
+                assert!(matches!(outcome, Outcome::Written { .. }), "{outcome:?}");
+                self.written += records.len();
+            }
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        let here = [SocketAddr::from(([127, 0, 0, 1], PORT))];
+        match command {
+            Command::Resolve { lookup, .. } => {
+                self.core.handle_resolved(self.now, lookup, Ok(&here));
+            }
+            Command::Connect { connection, .. } => {
+                self.core.handle_connected(self.now, connection);
+            }
+            Command::Disconnect { connection } => {
+                let why = Disconnect::Requested;
+                self.core
+                    .handle_disconnected(self.now, connection, why, None);
+            }
+            _ => {}
+        }
+    }
+
+    fn transmit(&mut self, link: ConnectionId) {
+        while let Some(mut transmit) = self.core.poll_transmit(self.now, link) {
+            transmit.prepare();
+            if let Some(tap) = &mut self.tap {
+                tap.push(transmit.slices().map(<[u8]>::to_vec).collect());
+            }
+            self.request.reserve(transmit.len());
+            for slice in transmit.slices() {
+                self.request.extend_from_slice(slice);
+            }
+            drop(transmit);
+            self.core.handle_written(self.now, link);
+            let mut request = self.request.split().freeze();
+            request.advance(4);
+            let answer = self.broker.answer(request).expect("a request it knows");
+            self.answers.extend(answer.map(|answer| (link, answer)));
+        }
+    }
+}
+
+/// The settings of a producer for the broker at `port`.
+pub(crate) fn config(settings: &[(&str, &str)], port: u16) -> Config {
+    let servers = format!("127.0.0.1:{port}");
+    let mut builder = Config::builder();
+    builder.bootstrap_servers(&servers);
+    for (name, value) in settings {
+        builder.set(name, value).expect("a setting that there is");
+    }
+    builder.build().expect("settings that go together")
+}

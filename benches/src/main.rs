@@ -1,0 +1,66 @@
+//! What a record costs in ottla. One word for each bench:
+//!
+//! ```sh
+//! cargo build --release --package ottla-benches --package ottla-null-broker
+//! cargo run --release --package ottla-benches -- append drive limit adapters
+//! ```
+//!
+//! Everything that is measured runs on one processor, and the broker, if there is one, on another. Numbers of one run may
+//! be compared with each other, and with nothing else: machines differ, and are noisy.
+
+mod adapters;
+mod append;
+mod desk;
+mod drive;
+mod elsewhere;
+mod limit;
+mod measure;
+mod payload;
+mod table;
+
+use std::process::ExitCode;
+
+use table::Table;
+
+/// The settings that are measured: the default ones, and batches as large as a request.
+const SETTINGS: [(&str, &[(&str, &str)]); 2] = [
+    ("default", &[]),
+    ("tuned", &[("linger.ms", "10"), ("batch.size", "1048576")]),
+];
+
+/// A bench: a word to ask for it by, and what it does.
+type Bench = (&'static str, fn() -> Table);
+
+const BENCHES: [Bench; 4] = [
+    ("append", append::run),
+    ("drive", drive::run),
+    ("limit", limit::run),
+    ("adapters", adapters::run),
+];
+
+/// How many records of a size one try sends.
+fn records_of(size: usize) -> usize {
+    if size < 500 { 3_000_000 } else { 600_000 }
+}
+
+fn main() -> ExitCode {
+    let names: Vec<String> = std::env::args().skip(1).collect();
+    let mut runs = Vec::new();
+    for name in &names {
+        let Some((_, run)) = BENCHES.iter().find(|(known, _)| known == name) else {
+            eprintln!("there is no bench {name}");
+            return ExitCode::FAILURE;
+        };
+        runs.push(run);
+    }
+    if runs.is_empty() {
+        let known: Vec<&str> = BENCHES.iter().map(|(name, _)| *name).collect();
+        eprintln!("which bench? {}", known.join(", "));
+        return ExitCode::FAILURE;
+    }
+    measure::pin(elsewhere::HERE);
+    for run in runs {
+        println!("{}", run());
+    }
+    ExitCode::SUCCESS
+}

@@ -55,9 +55,8 @@ pub(crate) fn spares_leaders(kind: &FaultKind) -> bool {
         FenceProducer | ForgetProducers | GrowTopic | MoveLeader | ReplicationLag | Retention => {
             true
         }
-        // A bit of a broker's id, or of its port, may be the other one.
-        Tampered(Tamper::Flip) => false,
-        Crash | HostileMetadata | RefuseTopic | StaleMetadata => false,
+        // A bit that is the other one may be a broker's id's.
+        Crash | HostileMetadata | RefuseTopic | StaleMetadata | Tampered(Tamper::Flip) => false,
         kind => kind.layer() != Layer::Cluster,
     }
 }

@@ -12,13 +12,30 @@ use crate::limit;
 use crate::measure::{Cost, median};
 use crate::payload::{Payload, SIZES};
 use crate::table::Table;
-use crate::{SETTINGS, records_of};
-
-const TRIES: usize = 5;
-const PARTITIONS: i32 = 6;
+use crate::{PARTITIONS, SETTINGS, TRIES, records_of};
 
 /// Deliveries that the application keeps before it looks at the oldest.
 const KEPT: usize = 100_000;
+
+/// Deliveries that the application has not looked at, the oldest first.
+struct Kept(VecDeque<Delivery>);
+
+impl Kept {
+    /// With room for all that it will hold, so that none is made while the clock runs.
+    fn new() -> Self {
+        Self(VecDeque::with_capacity(KEPT + 1))
+    }
+
+    /// Keeps one more; gives the oldest if there are too many.
+    fn add(&mut self, delivery: Delivery) -> Option<Delivery> {
+        self.0.push_back(delivery);
+        if self.0.len() > KEPT {
+            self.0.pop_front()
+        } else {
+            None
+        }
+    }
+}
 
 /// Runs an application with some settings against the broker at a port, with values of a size.
 type Run = fn(&[(&str, &str)], u16, usize) -> Cost;
@@ -90,15 +107,14 @@ async fn application(producer: Producer, size: usize) -> Cost {
     }
     let records = records_of(size);
     let start = Cost::begin();
-    let mut kept = VecDeque::with_capacity(KEPT);
+    let mut kept = Kept::new();
     for n in 0..records {
-        if kept.len() == KEPT {
-            let oldest: Option<Delivery> = kept.pop_front();
-            oldest.expect("many are kept").await.expect("it is written");
+        let delivery = producer.send(record(n)).await.expect("it is accepted");
+        if let Some(oldest) = kept.add(delivery) {
+            oldest.await.expect("it is written");
         }
-        kept.push_back(producer.send(record(n)).await.expect("it is accepted"));
     }
-    for delivery in kept {
+    for delivery in kept.0 {
         delivery.await.expect("it is written");
     }
     let cost = start.end(records);
@@ -119,18 +135,14 @@ fn with_threads(settings: &[(&str, &str)], port: u16, size: usize) -> Cost {
     }
     let records = records_of(size);
     let start = Cost::begin();
-    let mut kept = VecDeque::with_capacity(KEPT);
+    let mut kept = Kept::new();
     for n in 0..records {
-        if kept.len() == KEPT {
-            let oldest: Option<Delivery> = kept.pop_front();
-            oldest
-                .expect("many are kept")
-                .wait()
-                .expect("it is written");
+        let delivery = send(n);
+        if let Some(oldest) = kept.add(delivery) {
+            oldest.wait().expect("it is written");
         }
-        kept.push_back(send(n));
     }
-    for delivery in kept {
+    for delivery in kept.0 {
         delivery.wait().expect("it is written");
     }
     let cost = start.end(records);

@@ -2,17 +2,16 @@
 
 use ottla_core::{Header, Record};
 
-use crate::desk::Desk;
+use crate::desk::{Desk, TIMESTAMP};
 use crate::measure::{Cost, median};
 use crate::payload::{Payload, SIZES};
 use crate::table::Table;
+use crate::{PARTITIONS, TRIES};
 
 /// Bytes that are appended in one go, and sent off while nobody looks at the clock.
 const AT_ONCE: usize = 8 << 20;
 /// Records of one try.
 const RECORDS: usize = 2_000_000;
-const TRIES: usize = 5;
-const PARTITIONS: i32 = 6;
 
 const HEADERS: [Header<'static>; 2] = [
     Header {
@@ -57,7 +56,7 @@ fn one(size: usize, has_key: bool, has_headers: bool) -> Cost {
                 let record = Record {
                     topic,
                     partition: None,
-                    timestamp: 1_767_225_600_000,
+                    timestamp: TIMESTAMP,
                     key: has_key.then(|| &keys[n % keys.len()][..]),
                     value: Some(payload.value(n)),
                     headers: if has_headers { &HEADERS } else { &[] },

@@ -9,7 +9,12 @@ use ottla_core::{
 };
 use ottla_null_broker::NullBroker;
 
+use crate::payload::Payload;
+
 const PORT: u16 = 9092;
+
+/// The time of every record, in milliseconds since the Unix epoch.
+pub(crate) const TIMESTAMP: i64 = 1_767_225_600_000;
 
 pub(crate) struct Desk {
     pub(crate) core: ProducerCore,
@@ -65,7 +70,7 @@ impl Desk {
 
     /// Sends a record, making room for it if need be.
     #[inline]
-    pub(crate) fn send(&mut self, record: &Record<'_>) {
+    fn send(&mut self, record: &Record<'_>) {
         loop {
             match self.core.send(self.now, record) {
                 Ok(_) => return,
@@ -73,6 +78,24 @@ impl Desk {
                 Err(error) => panic!("{error}"),
             }
         }
+    }
+
+    /// Sends so many records without keys, and lets them come to their end. A turn comes as often as a driver would have it.
+    pub(crate) fn send_all(&mut self, topic: Topic, payload: &Payload, records: usize) {
+        for n in 0..records {
+            self.send(&Record {
+                topic,
+                partition: None,
+                timestamp: TIMESTAMP,
+                key: None,
+                value: Some(payload.value(n)),
+                headers: &[],
+            });
+            if n % 1_000 == 0 {
+                self.turn();
+            }
+        }
+        self.drain();
     }
 
     /// Lets everything that was accepted come to its end.

@@ -1,15 +1,10 @@
 //! The whole core with an instant broker in memory: records in, outcomes out, no sockets and no locks.
 
-use ottla_core::Record;
-
 use crate::desk::Desk;
 use crate::measure::{Cost, median};
 use crate::payload::{Payload, SIZES};
 use crate::table::Table;
-use crate::{SETTINGS, records_of};
-
-const TRIES: usize = 5;
-const PARTITIONS: i32 = 6;
+use crate::{PARTITIONS, SETTINGS, TRIES, records_of};
 
 pub(crate) fn run() -> Table {
     let mut table = Table::new(&["drive", "CPU per record, ns"]);
@@ -26,24 +21,7 @@ fn one(size: usize, settings: &[(&str, &str)]) -> Cost {
     let payload = Payload::new(size);
     let (mut desk, topic) = Desk::new(settings, PARTITIONS);
     let records = records_of(size);
-    let cost = Cost::of(records, || {
-        for n in 0..records {
-            let record = Record {
-                topic,
-                partition: None,
-                timestamp: 1_767_225_600_000,
-                key: None,
-                value: Some(payload.value(n)),
-                headers: &[],
-            };
-            desk.send(&record);
-            // As often as a driver would have its turn.
-            if n % 1_000 == 0 {
-                desk.turn();
-            }
-        }
-        desk.drain();
-    });
+    let cost = Cost::of(records, || desk.send_all(topic, &payload, records));
     assert_eq!(desk.written, records, "every record has its outcome");
     cost
 }

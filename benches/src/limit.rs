@@ -5,17 +5,13 @@ use std::hint::black_box;
 use std::io::{IoSlice, Read, Write};
 use std::net::TcpStream;
 
-use ottla_core::Record;
-
 use crate::desk::Desk;
 use crate::elsewhere::Elsewhere;
 use crate::measure::{Cost, median};
 use crate::payload::{Payload, SIZES};
 use crate::table::Table;
-use crate::{SETTINGS, records_of};
+use crate::{PARTITIONS, SETTINGS, TRIES, records_of};
 
-const TRIES: usize = 5;
-const PARTITIONS: i32 = 6;
 /// Requests on the way, as `max.in.flight.requests.per.connection` allows by default.
 const IN_FLIGHT: usize = 5;
 /// Records that are encoded beforehand, and written again and again: enough to fill some requests of the largest size.
@@ -37,8 +33,7 @@ pub(crate) fn run() -> Table {
 /// The limit for records of this size in batches as these settings make them.
 pub(crate) fn measure(settings: &[(&str, &str)], size: usize, port: u16) -> Cost {
     let (requests, records) = encoded(settings, size);
-    let once = records.min(records_of(size));
-    let times = records_of(size) / once;
+    let times = (records_of(size) / records).max(1);
     let mut tries = Vec::new();
     for _ in 0..TRIES {
         let mut line = Line::to(port);
@@ -61,20 +56,7 @@ fn encoded(settings: &[(&str, &str)], size: usize) -> (Vec<Request>, usize) {
     let (mut desk, topic) = Desk::new(settings, PARTITIONS);
     let records = PREPARED / size;
     desk.tap = Some(Vec::new());
-    for n in 0..records {
-        desk.send(&Record {
-            topic,
-            partition: None,
-            timestamp: 1_767_225_600_000,
-            key: None,
-            value: Some(payload.value(n)),
-            headers: &[],
-        });
-        if n % 1_000 == 0 {
-            desk.turn();
-        }
-    }
-    desk.drain();
+    desk.send_all(topic, &payload, records);
     (desk.tap.take().unwrap_or_default(), records)
 }
 

@@ -28,6 +28,11 @@ const SETTINGS: [(&str, &[(&str, &str)]); 2] = [
     ("tuned", &[("linger.ms", "10"), ("batch.size", "1048576")]),
 ];
 
+/// Of several tries the middle one counts.
+const TRIES: usize = 5;
+/// Of the one topic.
+const PARTITIONS: i32 = 6;
+
 /// A bench: a word to ask for it by, and what it does.
 type Bench = (&'static str, fn() -> Table);
 

@@ -226,11 +226,14 @@ impl Cluster {
             }
         }
         for &topic in asked {
-            // Unknown, without partitions, without an answer, or without a leader: asked about again. Not so one that
-            // is refused: that is final, until somebody wants it again.
+            // Unknown, without partitions, without an answer, or without a leader in the cluster: asked about again. Not
+            // so one that is refused: that is final, until somebody wants it again.
             let state = self.state(topic);
-            let is_whole =
-                !state.leaders.is_empty() && state.leaders.iter().all(|l| l.broker.is_some());
+            let is_led = |leader: &Leader| {
+                let broker = leader.broker;
+                broker.is_some_and(|id| self.brokers.contains_key(&id))
+            };
+            let is_whole = !state.leaders.is_empty() && state.leaders.iter().all(is_led);
             if !is_whole && (state.refused.is_none() || !state.leaders.is_empty()) {
                 self.want(topic);
             }

@@ -56,6 +56,43 @@ fn h061_a_topic_made_anew_is_found_out_without_ids() {
 }
 
 #[test]
+fn h061_a_topic_without_an_id_takes_none_that_has_one_along_by_name() {
+    let mut stage = Stage::new(2, SINGLES);
+    stage.model.create_topic("letters", 2);
+    stage.model.create_topic("notes", 1);
+    stage.warm_up("letters");
+    stage.model.set_versions(2, Api::Metadata, Some((0, 9)));
+    stage.send("letters", 1, None, b"to the other broker");
+    stage.run_to_idle();
+    // The first broker is busy, so that the other is asked about the second topic: it knows no ids.
+    stage.hold_answers(1);
+    stage.send("letters", 0, None, b"on the way");
+    stage.run_for(SECOND);
+    stage.warm_up("notes");
+    stage.release_answers(1);
+    // What is being written lets the next two gather.
+    stage.set_writer(1, Some(0));
+    stage.send("letters", 0, None, b"being written");
+    stage.run_for(SECOND);
+    stage.send("notes", 0, None, b"one");
+    stage.send("letters", 0, None, b"two");
+    stage.run_for(SECOND);
+    stage.set_writer(1, None);
+    stage.run_to_idle();
+
+    let versions = |topic| {
+        let arrivals = stage.arrivals(topic, 0);
+        arrivals
+            .iter()
+            .map(|batch| batch.version)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(versions("letters"), [13; 3], "by its id");
+    assert_eq!(versions("notes"), [12], "by its name");
+    stage.check();
+}
+
+#[test]
 fn h062_an_answer_is_about_the_topic_that_was_asked_for() {
     let mut stage = fresh(1);
     let late = Fault::Delay(3 * SECOND);

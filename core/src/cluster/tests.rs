@@ -68,6 +68,19 @@ fn h060_an_older_epoch_counts_for_nothing_an_equal_or_absent_one_does() {
 }
 
 #[test]
+fn h065_a_topic_whose_leader_left_the_cluster_is_asked_about_again_and_again() {
+    let (mut cluster, topic) = known(0, &[(1, 5)]);
+    let mut without = answer(0, &[(2, 0)]);
+    without.brokers.retain(|broker| broker.node_id == 2);
+    cluster.want(topic);
+    for _ in 0..3 {
+        apply(&mut cluster, &without);
+        assert_eq!(leaders(&cluster, topic), [Some(1)], "of a higher epoch");
+        assert!(cluster.is_due(Instant::ORIGIN));
+    }
+}
+
+#[test]
 fn h061_another_topic_id_lets_a_lower_epoch_in() {
     let (mut cluster, topic) = known(1, &[(1, 5), (1, 5)]);
     let changes = apply(&mut cluster, &answer(2, &[(2, 0)]));

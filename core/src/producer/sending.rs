@@ -6,7 +6,7 @@ use super::{ProducerCore, acks_answered};
 use crate::{
     connection::{ProduceItem, Request},
     error::{DeliveryError, Disconnect, ProtocolError},
-    idempotence::Next,
+    idempotence::{Leadership, Next},
     time::Instant,
     transmit::Transmit,
     wire::{ApiKey, ProduceRequest},
@@ -111,7 +111,7 @@ impl ProducerCore {
             self.close_link(peer, Disconnect::Protocol(error));
             return None;
         };
-        let items = self.gather(peer);
+        let items = self.gather(peer, version);
         if items.is_empty() {
             return None;
         }
@@ -120,7 +120,7 @@ impl ProducerCore {
         Some(self.encode_produce(now, peer, version, items))
     }
 
-    fn gather(&mut self, peer: u32) -> Vec<ProduceItem> {
+    fn gather(&mut self, peer: u32, version: i16) -> Vec<ProduceItem> {
         let (mut items, mut size): (Vec<ProduceItem>, usize) = (Vec::new(), 0);
         for _ in 0..self.rings[peer as usize].len() {
             if !self.has_batches(peer) {
@@ -130,6 +130,15 @@ impl ProducerCore {
             let Some(next) = self.next_of(slot) else {
                 break;
             };
+            // One whose id is not known would have all named: a topic made anew would refuse what is on the way to its
+            // former self by its id, and take what follows by its name.
+            let leadership = self.leadership(&self.partitions[slot as usize]);
+            let is_apart = |item: &ProduceItem| is_named(item.leadership) != is_named(leadership);
+            if version > LAST_BY_NAME && items.first().is_some_and(is_apart) {
+                self.leave_ring(peer);
+                self.refresh(slot);
+                continue;
+            }
             let len = match next {
                 Next::Retry(batch) => self.accumulator.batch(batch).body.wire_len(),
                 _ => self.accumulator.ready_len(slot).unwrap_or(0),
@@ -192,7 +201,7 @@ impl ProducerCore {
         items: Vec<ProduceItem>,
     ) -> Transmit {
         // By id only if every topic's is known (KIP-516).
-        let named = items.iter().any(|item| item.leadership.topic_id == [0; 16]);
+        let named = items.iter().any(|item| is_named(item.leadership));
         let version = if named {
             version.min(LAST_BY_NAME)
         } else {
@@ -261,6 +270,11 @@ impl ProducerCore {
             self.refresh(slot);
         }
     }
+}
+
+/// The topic's id is not known: it is named.
+fn is_named(leadership: Leadership) -> bool {
+    leadership.topic_id == [0; 16]
 }
 
 /// The last version of Produce that names topics by name.

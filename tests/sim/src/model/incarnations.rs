@@ -90,10 +90,11 @@ impl Model {
         readout::records(found.and_then(|topic| topic.partition(partition)))
     }
 
-    /// When the topic with this id was created, as far as its cluster's clock had come; zero if there is none.
-    pub fn created(&self, topic_id: [u8; 16]) -> Duration {
+    /// When an answer to Metadata first named the topic with this id, as far as its cluster's clock had come; `None` if
+    /// none did.
+    pub fn first_told(&self, topic_id: [u8; 16]) -> Option<Duration> {
         let found = self.incarnation(Uuid::from_bytes(topic_id));
-        found.map_or(Duration::ZERO, |topic| topic.created)
+        found.and_then(|topic| topic.told)
     }
 
     /// How many partitions the topic with this id has, or had when it was deleted; 0 if there is none.
@@ -125,7 +126,7 @@ impl Model {
         let topic = Topic {
             id: self.ids.topic(),
             name: Arc::from(name),
-            created: self.now,
+            told: None,
             hidden: false,
             compacted: false,
             log_append_time: false,

@@ -23,7 +23,8 @@ pub(crate) struct Topics {
 pub(crate) struct Topic {
     pub(crate) id: Uuid,
     pub(crate) name: Arc<str>,
-    pub(crate) created: Duration,
+    /// When a client was first told of it, by its id.
+    pub(crate) told: Option<Duration>,
     /// Left out of metadata.
     pub(crate) hidden: bool,
     pub(crate) compacted: bool,

@@ -42,8 +42,8 @@ impl Application {
             return;
         };
         let (own, second, mut chance) = (self.clone(), producer.clone(), chance.fork());
-        let n = self.draw(&mut chance);
         self.spawner.spawn(async move {
+            let n = own.draw(&mut chance);
             own.send_and_wait(&second, n, &mut chance).await;
         });
         self.clock.sleep(Duration::from_micros(1)).await;

@@ -39,7 +39,8 @@ impl Trial {
             finds.incarnations += 1;
             for partition in 0..cluster.partitions_of(topic_id) {
                 let log: Vec<LogRecord> = cluster.log_of(topic_id, partition).collect();
-                let since = (finds.incarnations > 1).then(|| cluster.created(topic_id));
+                let told = || cluster.first_told(topic_id).unwrap_or(Duration::MAX);
+                let since = (finds.incarnations > 1).then(told);
                 let numbers = self.judge_log(topic, partition, &log, since)?;
                 finds.add_log(topic_id, partition, numbers.iter().zip(&log));
                 finds.add_start(partition, cluster.log_start_of(topic_id, partition));
@@ -76,7 +77,7 @@ impl Trial {
 
     /// A log has what was sent to it, in order and once. Returns its records' numbers.
     ///
-    /// `since` is when its topic was made anew, if it was.
+    /// `since` is when the producer may first have heard that its topic was made anew, if it was.
     fn judge_log(
         &self,
         topic: usize,
@@ -106,6 +107,7 @@ impl Trial {
         if !self.plan.keeps_order
             || self.plan.resends
             || self.has_struck(FaultKind::ForgetProducers, &forgot)
+            || self.has_struck(FaultKind::LoseBatches, name)
         {
             return Ok(numbers);
         }
@@ -125,7 +127,7 @@ impl Trial {
         if !self.plan.is_idempotent || ids.len() > 1 {
             once.retain(|&n| ledger.entries[n].fate.is_known());
         }
-        // What was on the way to the old topic by its name may be taken by the new one, which knows no sequence to keep.
+        // What was sent to the old topic by its name may be taken by the new one, which knows no sequence to keep.
         if let Some(since) = since.filter(|_| self.plan.is_idempotent) {
             once.retain(|&n| ledger.entries[n].asked > since);
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::super::Breach;
 use super::super::cases::Scene;
-use super::super::ledger::Fate;
+use super::super::ledger::{Entry, Fate};
 use super::Rule;
 use crate::{Fact, FaultKind, Line, Produced, Told, code};
 
@@ -22,8 +22,8 @@ pub(crate) struct Epochs {
     is_excused: bool,
     /// The same of the time before its first batch came to a broker: the producer may have begun it long before.
     was_excused: bool,
-    /// When its first batch came.
-    began: Duration,
+    /// When its first batch came, and on which connection.
+    began: (Duration, u64),
 }
 
 type Place = (Arc<str>, i32);
@@ -54,9 +54,10 @@ impl Epochs {
             let ends = !is_first && !has_cause && !has_unwatched(scene);
             *self = Epochs {
                 newest: Some(identity),
-                // Several may come with one request, all of them begun before it.
-                was_excused: self.is_excused || self.was_excused && self.began == batch.now,
-                began: batch.now,
+                // Several may come with one request, all of them begun before it; and what came on another connection
+                // may have been on the way for long.
+                was_excused: self.is_excused || self.was_excused && self.is_beside(batch),
+                began: (batch.now, batch.connection),
                 ..Epochs::default()
             };
             if ends {
@@ -67,6 +68,12 @@ impl Epochs {
             self.answered(batch);
         }
         Ok(())
+    }
+
+    /// The epoch's first batch came with this one, or on another connection.
+    fn is_beside(&self, batch: &Produced) -> bool {
+        let (at, connection) = self.began;
+        at == batch.now || connection != batch.connection
     }
 
     fn answered(&mut self, batch: &Produced) {
@@ -136,8 +143,12 @@ pub(crate) fn spares_epochs(kind: &FaultKind) -> bool {
     )
 }
 
-/// Some record has ended without anybody listening.
+/// Some record has ended without anybody listening, or may have: a call for many tells of none before its end.
 fn has_unwatched(scene: &Scene<'_>) -> bool {
-    let is_unwatched = |fate: &Fate| matches!(fate, Fate::Unwatched | Fate::Abandoned);
-    scene.ledger.entries.iter().any(|e| is_unwatched(&e.fate))
+    let is_unwatched = |entry: &Entry| match entry.fate {
+        Fate::Unwatched | Fate::Abandoned => true,
+        Fate::Open => entry.accepted.is_none(),
+        _ => false,
+    };
+    scene.ledger.entries.iter().any(is_unwatched)
 }

@@ -47,11 +47,14 @@ impl Rule for Pace {
                     false => Ok(()),
                 }
             }
-            Fact::Struck {
-                kind: FaultKind::HostileMetadata,
-                ..
-            } => {
-                self.is_crowded = true;
+            Fact::Struck { kind, .. } => {
+                self.is_crowded |= *kind == FaultKind::HostileMetadata;
+                if *kind == FaultKind::MoveLeader {
+                    // There is a newer leader.
+                    self.refused
+                        .values_mut()
+                        .for_each(|(_, soon)| *soon = soon.saturating_sub(1));
+                }
                 Ok(())
             }
             _ => Ok(()),

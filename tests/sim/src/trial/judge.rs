@@ -103,12 +103,7 @@ impl Trial {
                 }
             }
         }
-        let forgot = format!("{name}-{partition}");
-        if !self.plan.keeps_order
-            || self.plan.resends
-            || self.has_struck(FaultKind::ForgetProducers, &forgot)
-            || self.has_struck(FaultKind::LoseBatches, name)
-        {
+        if !self.plan.keeps_order || self.plan.resends || self.has_lost_state(name, partition) {
             return Ok(numbers);
         }
         let mut seen = BTreeSet::new();
@@ -202,15 +197,21 @@ impl Trial {
         // A broker that has lost its state, or never had that of the topic's former self, may take any sequence, and then
         // says of an earlier one that it was written.
         let name = &self.plan.topics[topic].name;
-        let place = format!("{name}-{}", written.partition);
         let is_mistaken = self.plan.names_old_duplicates
             && written.offset.is_none()
-            && (finds.incarnations > 1 || self.has_struck(FaultKind::ForgetProducers, &place));
+            && (finds.incarnations > 1 || self.has_lost_state(name, written.partition));
         self.plan.acks == Acks::None
             || is_mistaken
             || finds.places(n).iter().any(is_it)
             || lost.any(|lost| is_it(&lost.place))
             || finds.is_retained_no_more(written.partition, written.offset)
+    }
+
+    /// A leader of the partition has forgotten producers, or the batches that it knew them by.
+    fn has_lost_state(&self, topic: &str, partition: i32) -> bool {
+        let place = format!("{topic}-{partition}");
+        self.has_struck(FaultKind::ForgetProducers, &place)
+            || self.has_struck(FaultKind::LoseBatches, topic)
     }
 
     /// A fault has struck this topic, or this partition of it.

@@ -80,9 +80,8 @@ impl Epochs {
         let place = (Arc::clone(&batch.topic), batch.partition);
         let open = self.open.entry(place).or_default();
         match batch.code {
-            code::NONE | code::DUPLICATE_SEQUENCE_NUMBER if !batch.waits => {
-                open.remove(&batch.base_sequence);
-            }
+            // Even if its answer waits for replicas, and may be another one.
+            code::NONE | code::DUPLICATE_SEQUENCE_NUMBER => drop(open.remove(&batch.base_sequence)),
             code::OUT_OF_ORDER_SEQUENCE_NUMBER => {
                 // With one before it that is not resolved it is that one's turn.
                 let is_follower = open
@@ -96,7 +95,6 @@ impl Epochs {
             | code::UNKNOWN_LEADER_EPOCH
             | code::FENCED_LEADER_EPOCH
             | code::CORRUPT_MESSAGE => drop(open.insert(batch.base_sequence)),
-            code::NONE => {}
             _ => self.has_cause = true,
         }
     }

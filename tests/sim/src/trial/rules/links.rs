@@ -84,7 +84,11 @@ fn spoils_answers(kind: FaultKind) -> bool {
     )
 }
 
+/// Answers may come late, or be taken for the rest of garbage.
 fn holds_up(kind: FaultKind) -> bool {
-    use FaultKind::{DripAnswers, Freeze, HalfOpen, LoseAnswers};
-    matches!(kind, DripAnswers | Freeze | HalfOpen | LoseAnswers)
+    use FaultKind::{DripAnswers, Freeze, Garbage, HalfOpen, LoseAnswers};
+    matches!(
+        kind,
+        DripAnswers | Freeze | Garbage | HalfOpen | LoseAnswers
+    )
 }

@@ -12,8 +12,10 @@ use crate::{Fact, Line};
 
 #[derive(Default)]
 pub(crate) struct Throttling {
-    /// When a connection on which the broker throttles was left last.
-    left: Option<(Duration, u64)>,
+    /// When connections were left last.
+    last: Duration,
+    /// Then it was this one alone, and its broker throttled.
+    left: Option<u64>,
     /// Connections on which an answer was changed: the producer may not have read that it is to be silent.
     tampered: BTreeSet<u64>,
 }
@@ -26,13 +28,13 @@ impl Rule for Throttling {
         if let Fact::Tampered { wire, .. } = line.fact {
             self.tampered.insert(wire);
         }
-        if let Fact::Left { wire, broker, .. } = line.fact
-            && !self.tampered.remove(&wire)
-            && let Some((from, until)) = scene.cluster.throttled(broker, wire)
-            && from + KNOWN < line.at
-            && line.at < until
-        {
-            self.left = Some((line.at, wire));
+        if let Fact::Left { wire, broker, .. } = line.fact {
+            let is_alone = std::mem::replace(&mut self.last, line.at) != line.at;
+            let throttled = scene.cluster.throttled(broker, wire);
+            let is_silent =
+                throttled.is_some_and(|(from, until)| from + KNOWN < line.at && line.at < until);
+            let is_judged = !self.tampered.remove(&wire) && is_silent && is_alone;
+            self.left = is_judged.then_some(wire);
         }
         Ok(())
     }
@@ -44,8 +46,8 @@ impl Rule for Throttling {
                     why: Disconnect::RequestTimedOut { .. },
                     ..
                 }),
-                Some((left, wire)),
-            ) if left == at && scene.plan.watches_throttles => {
+                Some(wire),
+            ) if self.last == at && scene.plan.watches_throttles => {
                 Err(("H138", format!("a request timed out on wire {wire}")))
             }
             _ => Ok(()),

@@ -210,8 +210,10 @@ impl Trial {
     /// A leader of the partition has forgotten producers, or the batches that it knew them by.
     fn has_lost_state(&self, topic: &str, partition: i32) -> bool {
         let place = format!("{topic}-{partition}");
+        let whole = format!("{topic},");
         self.has_struck(FaultKind::ForgetProducers, &place)
-            || self.has_struck(FaultKind::LoseBatches, topic)
+            || self.has_struck(FaultKind::LoseBatches, &place)
+            || self.has_struck(FaultKind::LoseBatches, &whole)
     }
 
     /// A fault has struck this topic, or this partition of it.

@@ -74,13 +74,11 @@ impl Model {
         for hostile in hostile {
             hostile.spoil_metadata(&mut response);
         }
-        for topic in &response.topics {
-            let name = topic
-                .name
-                .as_ref()
-                .and_then(|name| self.topics.get_mut(name));
-            if let Some(told) = name.filter(|there| there.id == topic.topic_id) {
-                told.told.get_or_insert(self.now);
+        for described in &response.topics {
+            let name = described.name.as_ref();
+            let topic = name.and_then(|name| self.topics.get_mut(name));
+            if let Some(topic) = topic.filter(|topic| topic.id == described.topic_id) {
+                topic.told.get_or_insert(self.now);
             }
         }
         self.journal.described = Some(Described::new(caller, &response));

@@ -47,13 +47,20 @@ impl Rule for Pace {
                     false => Ok(()),
                 }
             }
-            Fact::Struck { kind, .. } => {
-                self.is_crowded |= *kind == FaultKind::HostileMetadata;
-                if *kind == FaultKind::MoveLeader {
-                    // There is a newer leader.
-                    self.refused
-                        .values_mut()
-                        .for_each(|(_, soon)| *soon = soon.saturating_sub(1));
+            Fact::Struck {
+                kind: FaultKind::HostileMetadata,
+                ..
+            } => {
+                self.is_crowded = true;
+                Ok(())
+            }
+            Fact::Struck {
+                kind: FaultKind::MoveLeader,
+                ..
+            } => {
+                // There is a newer leader, who may be asked at once.
+                for (_, soon) in self.refused.values_mut() {
+                    *soon = soon.saturating_sub(1);
                 }
                 Ok(())
             }

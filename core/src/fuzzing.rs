@@ -48,6 +48,8 @@ pub struct Appended {
     pub bytes: usize,
     /// The memory that was charged for it.
     pub charged: usize,
+    /// The batch has its size.
+    pub full: bool,
     /// When the batch will have lingered, if it is new and not ready at once.
     pub lingers_until: Option<Instant>,
     /// The partition is ready, and was not before.
@@ -85,6 +87,7 @@ impl Accumulator {
             index: appended.index,
             bytes: appended.bytes,
             charged: plan.chunks * self.0.chunk_size(),
+            full: appended.full,
             lingers_until: appended.lingers_until,
             ready: appended.ready,
         }
@@ -144,10 +147,6 @@ impl Accumulator {
 
     pub fn is_ready(&self, partition: u32) -> bool {
         self.0.is_ready(partition)
-    }
-
-    pub fn is_at_boundary(&self, partition: u32) -> bool {
-        self.0.is_at_boundary(partition)
     }
 
     pub fn ready_len(&self, partition: u32) -> Option<usize> {

@@ -62,6 +62,13 @@ pub(crate) struct Plan {
     grows_to: usize,
 }
 
+impl Plan {
+    /// The bytes that the record takes.
+    pub(crate) fn len(&self) -> usize {
+        self.measure.total
+    }
+}
+
 /// Where a record went.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Appended {
@@ -69,6 +76,8 @@ pub(crate) struct Appended {
     pub(crate) index: u32,
     /// The bytes it took.
     pub(crate) bytes: usize,
+    /// The batch has its size: what comes next may as well go elsewhere.
+    pub(crate) full: bool,
     /// When the batch will have lingered, if it is new and not ready at once.
     pub(crate) lingers_until: Option<Instant>,
     /// A batch of the partition is ready that was not before.
@@ -192,6 +201,7 @@ impl Accumulator {
             batch: id,
             index,
             bytes: plan.measure.total,
+            full,
             lingers_until,
             ready,
         })
@@ -339,12 +349,6 @@ impl Accumulator {
     /// The batch's outcome is known.
     pub(crate) fn is_ended(&self, slot: u32) -> bool {
         self.batches[slot as usize].state == State::Ended
-    }
-
-    /// The partition's last batch has its size, or there is none: what comes next may as well go elsewhere.
-    pub(crate) fn is_at_boundary(&self, partition: u32) -> bool {
-        let open = self.queues[partition as usize].open;
-        open.is_none_or(|slot| self.batches[slot as usize].body.wire_len() >= self.batch_size)
     }
 
     /// The batch was never taken out of its queue, or was put back.

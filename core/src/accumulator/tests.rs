@@ -222,14 +222,14 @@ fn a_batch_whose_way_is_blocked_grows_and_is_taken_whole() {
     assert_eq!(indexes, [0, 1, 2, 3, 4, 5, 6, 7]);
     assert!(!sent[0].ready && sent[1].ready, "full, it is ready at once");
     assert_eq!(asked.get(), 1, "asked once for the batch");
-    assert!(a.is_at_boundary(0));
+    assert!(!sent[0].full && sent[1..].iter().all(|s| s.full));
     assert_eq!(a.next_timeouts().0, None, "it lingers no more");
 
     let next = send_with(&mut a, at(0), 0, 980, || usize::MAX);
     assert_eq!(next.index, 0, "it has grown as far as it may");
     let grown = a.take(0).unwrap();
     assert_eq!(a.batch(grown).body.count(), 8);
-    assert!(a.ready_len(0).is_none() && !a.is_at_boundary(0));
+    assert!(a.ready_len(0).is_none() && !next.full);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::{
 use crate::{
     accumulator::Plan,
     batch::{HEAD_LEN, Measure},
+    config::Config,
     error::{Cause, InvalidTopic, SendError, WaitedFor},
     event::Event,
     id::{Ticket, Topic, Waiter},
@@ -47,12 +48,12 @@ impl ProducerCore {
     pub fn send(&mut self, now: Instant, record: &Record<'_>) -> Result<Ticket, SendError> {
         self.tick(now);
         self.check_running()?;
-        let partition = self.choose(now, record)?;
-        self.check_size(record)?;
+        let place = self.place(now, record)?;
+        self.check_planned(record, &place.plan)?;
         if self.waiters.admitted > 0 || self.memory.has_waiters() {
             return Err(SendError::Full);
         }
-        self.append(now, partition, record)
+        self.append(now, record, place)
     }
 
     /// Begins to wait for what [`send`](Self::send) lacked, behind all who wait already; `max.block.ms` begins to run.
@@ -76,7 +77,7 @@ impl ProducerCore {
                 .get(topic)
                 .map(|_| ())
                 .ok_or(SendError::UnknownTopic),
-            Wait::Record(record) => match self.choose(now, record) {
+            Wait::Record(record) => match self.place(now, record) {
                 Ok(_) | Err(SendError::TopicNotReady) => self.check_size(record),
                 Err(error) => Err(error),
             },
@@ -120,9 +121,9 @@ impl ProducerCore {
         self.waiters.admitted -= 1;
         self.memory.give(reserved);
         let ticket = self.check_running().and_then(|()| {
-            let partition = self.choose(now, record)?;
-            self.check_size(record)?;
-            self.append(now, partition, record)
+            let place = self.place(now, record)?;
+            self.check_planned(record, &place.plan)?;
+            self.append(now, record, place)
         });
         if planted!(RefusalLeaks) && ticket.is_err() {
             self.memory.take(reserved);
@@ -289,6 +290,15 @@ impl ProducerCore {
         }
     }
 
+    /// As [`check_size`](Self::check_size), for a record that was measured: one that is far below both limits is not
+    /// measured again.
+    fn check_planned(&self, record: &Record<'_>, plan: &Plan) -> Result<(), SendError> {
+        match plan.len() <= self.surely_fits {
+            true => Ok(()),
+            false => self.check_size(record),
+        }
+    }
+
     fn check_size(&self, record: &Record<'_>) -> Result<(), SendError> {
         let size = HEAD_LEN + Measure::alone(record).total;
         let limit = self.config.max_request_size();
@@ -312,7 +322,6 @@ impl ProducerCore {
 
     /// The memory that a record takes at most, wherever it goes: in a batch its deltas may be longer than alone.
     fn reservation(&self, record: &Record<'_>) -> usize {
-        const LONGER_DELTAS: usize = 16;
         let chunk_size = self.accumulator.chunk_size();
         (Measure::alone(record).total + LONGER_DELTAS).div_ceil(chunk_size) * chunk_size
     }
@@ -320,10 +329,9 @@ impl ProducerCore {
     fn append(
         &mut self,
         now: Instant,
-        partition: u32,
         record: &Record<'_>,
+        Place { partition, plan }: Place,
     ) -> Result<Ticket, SendError> {
-        let plan = self.plan(now, partition, record);
         let bytes = plan.chunks * self.accumulator.chunk_size();
         if !self.memory.take(bytes) {
             self.ready_all();
@@ -334,10 +342,9 @@ impl ProducerCore {
             return Err(SendError::Full);
         };
         if record.partition.is_none() {
-            let boundary = self.accumulator.is_at_boundary(partition);
             self.topics[record.topic.index()]
                 .sticky
-                .appended(appended.bytes, boundary);
+                .appended(appended.bytes, appended.full);
         }
         self.metrics.records_accepted += 1;
         if appended.index == 0 {
@@ -361,13 +368,15 @@ impl ProducerCore {
         })
     }
 
-    fn plan(&self, now: Instant, partition: u32, record: &Record<'_>) -> Plan {
+    /// The record's place in a partition: in its open batch, or in a new one.
+    fn place_in(&self, now: Instant, partition: u32, record: &Record<'_>) -> Place {
         let largest = || self.growth(partition);
-        self.accumulator.plan(now, partition, record, largest)
+        let plan = self.accumulator.plan(now, partition, record, largest);
+        Place { partition, plan }
     }
 
-    /// The dense index of the record's partition.
-    fn choose(&mut self, now: Instant, record: &Record<'_>) -> Result<u32, SendError> {
+    /// Chooses the record's partition, and its place there.
+    fn place(&mut self, now: Instant, record: &Record<'_>) -> Result<Place, SendError> {
         if self.cluster.get(record.topic).is_none() {
             return Err(SendError::UnknownTopic);
         }
@@ -390,18 +399,19 @@ impl ProducerCore {
             (None, Some(key)) if !self.config.partitioner_ignore_keys() => {
                 partition_for_key(key, count as u32)
             }
-            (None, _) => self.choose_sticky(now, record, count),
+            (None, _) => return Ok(self.place_sticky(now, record, count)),
         };
-        Ok(self.topics[record.topic.index()].partitions[index as usize])
+        let partition = self.topics[record.topic.index()].partitions[index as usize];
+        Ok(self.place_in(now, partition, record))
     }
 
-    fn choose_sticky(&mut self, now: Instant, record: &Record<'_>, count: usize) -> i32 {
+    fn place_sticky(&mut self, now: Instant, record: &Record<'_>, count: usize) -> Place {
         let topic = record.topic;
         self.update_loads(now, topic, count);
-        let index = self.peek_sticky(topic, count);
-        let partition = self.topics[topic.index()].partitions[index as usize];
-        if self.plan(now, partition, record).joins {
-            return index;
+        let partition = self.peek_sticky(topic, count);
+        let place = self.place_in(now, partition, record);
+        if place.plan.joins {
+            return place;
         }
         let Self {
             topics, partitions, ..
@@ -412,10 +422,14 @@ impl ProducerCore {
             ..
         } = &mut topics[topic.index()];
         sticky.finish_batch(|partition| is_led(partitions, slots, partition));
-        self.peek_sticky(topic, count)
+        match self.peek_sticky(topic, count) {
+            same if same == partition => place,
+            other => self.place_in(now, other, record),
+        }
     }
 
-    fn peek_sticky(&mut self, topic: Topic, count: usize) -> i32 {
+    /// The dense index of the partition that the topic's records without a key go to now.
+    fn peek_sticky(&mut self, topic: Topic, count: usize) -> u32 {
         let Self {
             topics,
             partitions,
@@ -427,9 +441,10 @@ impl ProducerCore {
             partitions: slots,
             ..
         } = &mut topics[topic.index()];
-        sticky.peek(rng, count as u32, |partition| {
+        let index = sticky.peek(rng, count as u32, |partition| {
             is_led(partitions, slots, partition)
-        })
+        });
+        slots[index as usize]
     }
 
     /// Tells the partitioner how long the queues are, now and then (KIP-794).
@@ -495,6 +510,23 @@ impl ProducerCore {
         self.trouble.clone().or_else(pending)
     }
 }
+
+/// Where a record goes.
+struct Place {
+    /// The partition's dense index.
+    partition: u32,
+    plan: Plan,
+}
+
+/// The length below which a record is surely neither too large for a request nor for `buffer.memory`.
+pub(super) fn surely_fits(config: &Config) -> usize {
+    let request = config.max_request_size().saturating_sub(HEAD_LEN);
+    let rounding = LONGER_DELTAS + config.chunk_size();
+    request.min(config.buffer_memory().saturating_sub(rounding))
+}
+
+/// Bytes by which a record's timestamp and offset deltas may be longer in a batch than alone.
+const LONGER_DELTAS: usize = 16;
 
 /// How often queue lengths are looked at for the adaptive partitioner.
 const LOADS_PERIOD: core::time::Duration = core::time::Duration::from_millis(5);

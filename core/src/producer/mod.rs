@@ -72,6 +72,8 @@ pub struct ProducerCore {
     /// The latest `now` that was handed in.
     clock: Instant,
     memory: Memory,
+    /// A record of this length needs no closer look at `max.request.size` and `buffer.memory`.
+    surely_fits: usize,
     waiters: Waiters,
     accumulator: Accumulator,
     cluster: Cluster,
@@ -242,6 +244,7 @@ impl ProducerCore {
             rng: Rng::from_seed(seed),
             clock: now,
             memory: Memory::new(config.buffer_memory()),
+            surely_fits: admission::surely_fits(&config),
             waiters: Waiters::new(),
             accumulator,
             cluster: Cluster::new(config.metadata_max_age()),

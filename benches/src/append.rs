@@ -8,8 +8,8 @@ use crate::payload::{Payload, SIZES};
 use crate::table::Table;
 use crate::{PARTITIONS, TRIES};
 
-/// Bytes that are appended in one go, and sent off while nobody looks at the clock.
-const AT_ONCE: usize = 8 << 20;
+/// Bytes that are appended in one go, as between two turns of a driver, and sent off while nobody looks at the clock.
+const AT_ONCE: usize = 256 << 10;
 /// Records of one try.
 const RECORDS: usize = 2_000_000;
 

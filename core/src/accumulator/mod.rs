@@ -119,6 +119,7 @@ impl Accumulator {
     ///
     /// `largest` is asked once for each batch that is full, if another record comes before it is taken: how large may a
     /// batch of the partition be, if its way is blocked; 0 if the way is free.
+    #[inline]
     pub(crate) fn plan(
         &self,
         now: Instant,
@@ -155,6 +156,7 @@ impl Accumulator {
     }
 
     /// Appends `record` as planned. Returns `None`, with nothing changed, if the allocator has no memory.
+    #[inline]
     pub(crate) fn append(
         &mut self,
         now: Instant,

@@ -77,6 +77,7 @@ impl Body {
     }
 
     /// What `record` would take as the next record of this batch.
+    #[inline]
     pub(crate) fn measure(&self, record: &Record<'_>) -> Measure {
         let delta = if self.count == 0 {
             0
@@ -102,6 +103,7 @@ impl Body {
     }
 
     /// Appends a record, with `measure` taken of it in this state of the batch, into chunks that have room for it.
+    #[inline]
     pub(crate) fn append(&mut self, record: &Record<'_>, measure: Measure) {
         debug_assert!(
             measure.total <= self.room,
@@ -167,47 +169,63 @@ impl Body {
     }
 
     /// Writes length, attributes, time and offset deltas, key, value and headers.
+    #[inline]
     fn write(&mut self, record: &Record<'_>, measure: Measure) {
         let mut fields = Fields::default();
-        fields.varint(measure.body as i64);
-        fields.byte(0); // attributes
-        fields.varint(measure.timestamp_delta);
-        fields.varint(i64::from(self.count));
-        self.put_field(&mut fields, record.key);
-        self.put_field(&mut fields, record.value);
-        fields.varint(record.headers.len() as i64);
+        fields = self.gather(fields, measure.body as i64);
+        fields = self.gather(fields, 0); // attributes, a byte
+        fields = self.gather(fields, measure.timestamp_delta);
+        fields = self.gather(fields, i64::from(self.count));
+        fields = self.put_field(fields, record.key);
+        fields = self.put_field(fields, record.value);
+        fields = self.gather(fields, record.headers.len() as i64);
         for header in record.headers {
-            self.put_field(&mut fields, Some(header.name.as_bytes()));
-            self.put_field(&mut fields, header.value);
-            self.put_gathered(&mut fields);
+            fields = self.put_field(fields, Some(header.name.as_bytes()));
+            fields = self.put_field(fields, header.value);
         }
-        self.put_gathered(&mut fields);
+        self.put_gathered(fields);
     }
 
-    /// Writes a field that may be null: its length behind what is gathered already, and its bytes, if it has any.
-    fn put_field(&mut self, fields: &mut Fields, field: Option<&[u8]>) {
-        fields.length(field);
-        if let Some(bytes) = field.filter(|bytes| !bytes.is_empty()) {
+    /// Writes a field that may be null: its length, behind what is gathered already, and its bytes if it has any.
+    #[inline]
+    fn put_field(&mut self, fields: Fields, field: Option<&[u8]>) -> Fields {
+        let fields = self.gather(fields, field.map_or(-1, |bytes| bytes.len() as i64));
+        match field {
+            Some(bytes) if !bytes.is_empty() => {
+                self.put_gathered(fields);
+                self.put(bytes);
+                Fields::default()
+            }
+            _ => fields,
+        }
+    }
+
+    /// Adds a varint to what is gathered, which is written first if there is no room for it.
+    #[inline]
+    fn gather(&mut self, mut fields: Fields, value: i64) -> Fields {
+        let (bits, len) = varint(value);
+        if fields.len + len > Fields::MOST {
             self.put_gathered(fields);
-            self.put(bytes);
+            fields = Fields::default();
+        }
+        Fields {
+            bits: fields.bits | bits << (8 * fields.len),
+            len: fields.len + len,
         }
     }
 
     /// Writes what is gathered.
-    fn put_gathered(&mut self, fields: &mut Fields) {
-        let len = core::mem::take(&mut fields.len);
-        if len == 0 {
-            return;
-        }
+    #[inline]
+    fn put_gathered(&mut self, Fields { bits, len }: Fields) {
         let chunk = &mut self.chunks[self.tail];
         let before = chunk.len();
         if chunk.capacity() - before >= Fields::MOST {
-            // A copy of a length that the compiler knows is a few moves; one of a few bytes would be a call.
-            chunk.extend_from_slice(&fields.bytes);
+            // All of it, whatever its length: a copy of just these few bytes would be a call.
+            chunk.put_u128_le(bits);
             chunk.truncate(before + len);
             (self.len, self.room) = (self.len + len, self.room - len);
         } else {
-            self.put(&fields.bytes[..len]);
+            self.put(&bits.to_le_bytes()[..len]);
         }
     }
 
@@ -238,6 +256,7 @@ pub(crate) struct Measure {
 }
 
 impl Measure {
+    #[inline]
     fn new(record: &Record<'_>, timestamp_delta: i64, offset_delta: u32) -> Self {
         let headers: usize = record
             .headers
@@ -269,56 +288,36 @@ fn field_len(field: Option<&[u8]>) -> usize {
     varint_len(field.map_or(-1, |f| f.len() as i64)) + len
 }
 
-#[inline]
-fn zigzag(value: i64) -> u64 {
-    ((value << 1) ^ (value >> 63)) as u64
-}
-
-/// Small fields that follow each other, gathered before they are written at once.
+/// Varints that follow each other, gathered to be written at once. They are passed on by value, and so stay in registers:
+/// bytes that are stored one by one and then loaded together make a processor wait for the stores.
+#[derive(Clone, Copy, Default)]
 struct Fields {
-    bytes: [u8; Self::MOST],
+    /// The first byte lowest.
+    bits: u128,
+    /// Bytes.
     len: usize,
 }
 
-impl Default for Fields {
-    fn default() -> Self {
-        Self {
-            bytes: [0; Self::MOST],
-            len: 0,
-        }
-    }
+impl Fields {
+    const MOST: usize = 16;
 }
 
-impl Fields {
-    /// From a record's length to the first header's value's, whatever its deltas are, if all fields between are empty: six
-    /// lengths and the offset delta of at most 5 bytes, attributes of 1, a timestamp delta of 10.
-    const MOST: usize = 48;
-
-    #[inline]
-    fn byte(&mut self, byte: u8) {
-        self.bytes[self.len] = byte;
-        self.len += 1;
+/// A zigzag varint, its first byte lowest, and how many bytes it has: 1 to 10.
+#[inline]
+fn varint(value: i64) -> (u128, usize) {
+    let mut rest = ((value << 1) ^ (value >> 63)) as u64;
+    if rest < 0x80 {
+        return (rest.into(), 1);
     }
-
-    #[inline]
-    fn varint(&mut self, value: i64) {
-        let mut rest = zigzag(value);
-        while rest >= 0x80 {
-            self.byte(rest as u8 | 0x80);
-            rest >>= 7;
-        }
-        self.byte(rest as u8);
+    if rest < 0x4000 {
+        return ((rest & 0x7f | 0x80 | rest >> 7 << 8).into(), 2);
     }
-
-    /// The length of a field that may be null: −1 stands for null.
-    #[inline]
-    fn length(&mut self, field: Option<&[u8]>) {
-        self.varint(field.map_or(-1, |f| f.len() as i64));
+    let (mut bits, mut len) = (0, 0);
+    while rest >= 0x80 {
+        bits |= u128::from(rest & 0x7f | 0x80) << (8 * len);
+        (rest, len) = (rest >> 7, len + 1);
     }
-
-    fn gathered(&self) -> &[u8] {
-        &self.bytes[..self.len]
-    }
+    (bits | u128::from(rest) << (8 * len), len + 1)
 }
 
 #[cfg(test)]

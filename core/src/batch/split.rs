@@ -4,7 +4,8 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::{Body, Fields, HEAD_LEN, varint_len};
+use super::{Body, HEAD_LEN, varint_len};
+use crate::wire::put_varlong;
 
 impl Body {
     /// Cuts a sealed batch of several records into smaller ones: the same records in the same order, each piece about half
@@ -121,12 +122,10 @@ impl Frame {
     }
 
     fn write(&self, timestamp_delta: i64, offset_delta: u32, out: &mut Vec<u8>) {
-        let mut fields = Fields::default();
-        fields.varint(self.body(timestamp_delta, offset_delta) as i64);
-        fields.byte(0); // attributes
-        fields.varint(timestamp_delta);
-        fields.varint(i64::from(offset_delta));
-        out.extend_from_slice(fields.gathered());
+        put_varlong(out, self.body(timestamp_delta, offset_delta) as i64);
+        out.push(0); // attributes
+        put_varlong(out, timestamp_delta);
+        put_varlong(out, i64::from(offset_delta));
     }
 }
 

@@ -326,6 +326,7 @@ impl ProducerCore {
         (Measure::alone(record).total + LONGER_DELTAS).div_ceil(chunk_size) * chunk_size
     }
 
+    #[inline]
     fn append(
         &mut self,
         now: Instant,
@@ -369,6 +370,7 @@ impl ProducerCore {
     }
 
     /// The record's place in a partition: in its open batch, or in a new one.
+    #[inline]
     fn place_in(&self, now: Instant, partition: u32, record: &Record<'_>) -> Place {
         let largest = || self.growth(partition);
         let plan = self.accumulator.plan(now, partition, record, largest);
@@ -376,6 +378,7 @@ impl ProducerCore {
     }
 
     /// Chooses the record's partition, and its place there.
+    #[inline]
     fn place(&mut self, now: Instant, record: &Record<'_>) -> Result<Place, SendError> {
         if self.cluster.get(record.topic).is_none() {
             return Err(SendError::UnknownTopic);
@@ -405,6 +408,7 @@ impl ProducerCore {
         Ok(self.place_in(now, partition, record))
     }
 
+    #[inline]
     fn place_sticky(&mut self, now: Instant, record: &Record<'_>, count: usize) -> Place {
         let topic = record.topic;
         self.update_loads(now, topic, count);

@@ -158,7 +158,7 @@ pub use outcome::Outcome;
 pub use partitioner::partition_for_key;
 #[doc(hidden)]
 pub use producer::{Audit, KnownLeader};
-pub use producer::{PartitionInfo, ProducerCore, Purge, Scope, TimeoutReason, Wait};
+pub use producer::{PartitionInfo, ProducerCore, Purge, Refusal, Scope, TimeoutReason, Wait};
 pub use record::{Header, Record};
 pub use time::Instant;
 pub use transmit::Transmit;

@@ -30,6 +30,7 @@ impl Memory {
         self.limit
     }
 
+    #[inline]
     pub(crate) fn free(&self) -> usize {
         self.limit - self.used
     }

@@ -201,7 +201,7 @@ impl Body {
     }
 
     /// Adds a varint to what is gathered, which is written first if there is no room for it.
-    #[inline]
+    #[inline(always)] // by itself it is larger than its worth where it is used
     fn gather(&mut self, mut fields: Fields, value: i64) -> Fields {
         let (bits, len) = varint(value);
         if fields.len + len > Fields::MOST {
@@ -283,6 +283,7 @@ impl Measure {
     }
 }
 
+#[inline]
 fn field_len(field: Option<&[u8]>) -> usize {
     let len = field.map_or(0, <[u8]>::len);
     varint_len(field.map_or(-1, |f| f.len() as i64)) + len
@@ -305,13 +306,18 @@ impl Fields {
 /// A zigzag varint, its first byte lowest, and how many bytes it has: 1 to 10.
 #[inline]
 fn varint(value: i64) -> (u128, usize) {
-    let mut rest = ((value << 1) ^ (value >> 63)) as u64;
+    let rest = ((value << 1) ^ (value >> 63)) as u64;
     if rest < 0x80 {
         return (rest.into(), 1);
     }
     if rest < 0x4000 {
         return ((rest & 0x7f | 0x80 | rest >> 7 << 8).into(), 2);
     }
+    long_varint(rest)
+}
+
+#[cold]
+fn long_varint(mut rest: u64) -> (u128, usize) {
     let (mut bits, mut len) = (0, 0);
     while rest >= 0x80 {
         bits |= u128::from(rest & 0x7f | 0x80) << (8 * len);

@@ -46,14 +46,41 @@ impl ProducerCore {
     /// [`SendError::Full`] and [`SendError::TopicNotReady`] pass: [`wait`](Self::wait), or try later. The others are
     /// final for this record.
     pub fn send(&mut self, now: Instant, record: &Record<'_>) -> Result<Ticket, SendError> {
+        self.offer(now, record)
+            .map_err(|refusal| self.explain(refusal, record))
+    }
+
+    /// As [`send`](Self::send); what a refusal means is asked from [`explain`](Self::explain).
+    ///
+    /// An error that owns something keeps the ticket beside it in memory, written in parts and read as a whole, which makes
+    /// a processor wait for the parts. A result of plain numbers stays in registers.
+    ///
+    /// # Errors
+    ///
+    /// As `send`.
+    #[inline]
+    pub fn offer(&mut self, now: Instant, record: &Record<'_>) -> Result<Ticket, Refusal> {
         self.tick(now);
-        self.check_running()?;
-        let place = self.place(now, record)?;
-        self.check_planned(record, &place.plan)?;
-        if self.waiters.admitted > 0 || self.memory.has_waiters() {
-            return Err(SendError::Full);
+        if !matches!(self.ending, Ending::Running) {
+            return Err(Refusal::Ended);
         }
-        self.append(now, record, place)
+        self.put(now, record, false)
+    }
+
+    /// Why `record` was just refused.
+    #[cold]
+    pub fn explain(&self, refusal: Refusal, record: &Record<'_>) -> SendError {
+        match refusal {
+            Refusal::Ended => self.check_running().err().unwrap_or(SendError::Closed),
+            Refusal::UnknownTopic => SendError::UnknownTopic,
+            Refusal::TopicNotReady => SendError::TopicNotReady,
+            Refusal::InvalidPartition => SendError::InvalidPartition {
+                partition: record.partition.unwrap_or(-1),
+                partitions: self.partition_count(record.topic) as u32,
+            },
+            Refusal::TooLarge => self.check_size(record).err().unwrap_or(SendError::Full),
+            Refusal::Full => SendError::Full,
+        }
     }
 
     /// Begins to wait for what [`send`](Self::send) lacked, behind all who wait already; `max.block.ms` begins to run.
@@ -78,8 +105,8 @@ impl ProducerCore {
                 .map(|_| ())
                 .ok_or(SendError::UnknownTopic),
             Wait::Record(record) => match self.place(now, record) {
-                Ok(_) | Err(SendError::TopicNotReady) => self.check_size(record),
-                Err(error) => Err(error),
+                Ok(_) | Err(Refusal::TopicNotReady) => self.check_size(record),
+                Err(refusal) => Err(self.explain(refusal, record)),
             },
         });
         if let Err(error) = refused {
@@ -121,9 +148,8 @@ impl ProducerCore {
         self.waiters.admitted -= 1;
         self.memory.give(reserved);
         let ticket = self.check_running().and_then(|()| {
-            let place = self.place(now, record)?;
-            self.check_planned(record, &place.plan)?;
-            self.append(now, record, place)
+            self.put(now, record, true)
+                .map_err(|refusal| self.explain(refusal, record))
         });
         if planted!(RefusalLeaks) && ticket.is_err() {
             self.memory.take(reserved);
@@ -278,6 +304,7 @@ impl ProducerCore {
         }
     }
 
+    #[inline]
     fn check_running(&self) -> Result<(), SendError> {
         match self.ending {
             Ending::Running => Ok(()),
@@ -292,11 +319,28 @@ impl ProducerCore {
 
     /// As [`check_size`](Self::check_size), for a record that was measured: one that is far below both limits is not
     /// measured again.
-    fn check_planned(&self, record: &Record<'_>, plan: &Plan) -> Result<(), SendError> {
-        match plan.len() <= self.surely_fits {
+    #[inline]
+    fn check_planned(&self, record: &Record<'_>, plan: &Plan) -> Result<(), Refusal> {
+        match plan.len() <= self.surely_fits || self.check_size(record).is_ok() {
             true => Ok(()),
-            false => self.check_size(record),
+            false => Err(Refusal::TooLarge),
         }
+    }
+
+    /// Puts a record into its batch, if nobody waits for that, or it was admitted.
+    #[inline]
+    fn put(
+        &mut self,
+        now: Instant,
+        record: &Record<'_>,
+        admitted: bool,
+    ) -> Result<Ticket, Refusal> {
+        let place = self.place(now, record)?;
+        self.check_planned(record, &place.plan)?;
+        if !admitted && (self.waiters.admitted > 0 || self.memory.has_waiters()) {
+            return Err(Refusal::Full);
+        }
+        self.append(now, record, place)
     }
 
     fn check_size(&self, record: &Record<'_>) -> Result<(), SendError> {
@@ -332,15 +376,15 @@ impl ProducerCore {
         now: Instant,
         record: &Record<'_>,
         Place { partition, plan }: Place,
-    ) -> Result<Ticket, SendError> {
+    ) -> Result<Ticket, Refusal> {
         let bytes = plan.chunks * self.accumulator.chunk_size();
         if !self.memory.take(bytes) {
             self.ready_all();
-            return Err(SendError::Full);
+            return Err(Refusal::Full);
         }
         let Some(appended) = self.accumulator.append(now, partition, record, plan) else {
             self.memory.give(bytes);
-            return Err(SendError::Full);
+            return Err(Refusal::Full);
         };
         if record.partition.is_none() {
             self.topics[record.topic.index()]
@@ -379,23 +423,18 @@ impl ProducerCore {
 
     /// Chooses the record's partition, and its place there.
     #[inline]
-    fn place(&mut self, now: Instant, record: &Record<'_>) -> Result<Place, SendError> {
+    fn place(&mut self, now: Instant, record: &Record<'_>) -> Result<Place, Refusal> {
         if self.cluster.get(record.topic).is_none() {
-            return Err(SendError::UnknownTopic);
+            return Err(Refusal::UnknownTopic);
         }
         let count = self.partition_count(record.topic);
-        if let Some(partition) = record.partition
-            && partition < 0
-        {
-            return Err(SendError::InvalidPartition {
-                partition,
-                partitions: count as u32,
-            });
+        if record.partition.is_some_and(|partition| partition < 0) {
+            return Err(Refusal::InvalidPartition);
         }
         if !self.is_partition_known(record.topic, record.partition) {
             self.cluster.want(record.topic);
             self.is_due_now();
-            return Err(SendError::TopicNotReady);
+            return Err(Refusal::TopicNotReady);
         }
         let index = match (record.partition, record.key) {
             (Some(partition), _) => partition,
@@ -433,6 +472,7 @@ impl ProducerCore {
     }
 
     /// The dense index of the partition that the topic's records without a key go to now.
+    #[inline]
     fn peek_sticky(&mut self, topic: Topic, count: usize) -> u32 {
         let Self {
             topics,
@@ -513,6 +553,23 @@ impl ProducerCore {
         };
         self.trouble.clone().or_else(pending)
     }
+}
+
+/// Why a record is not taken, in a word; [`ProducerCore::explain`] makes a [`SendError`] of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The producer takes nothing any more.
+    Ended,
+    /// The topic's handle is of another producer.
+    UnknownTopic,
+    /// The topic's partitions, or this one of them, are not known yet.
+    TopicNotReady,
+    /// The partition is negative.
+    InvalidPartition,
+    /// It is too large for a request, or for `buffer.memory`.
+    TooLarge,
+    /// There is no room now.
+    Full,
 }
 
 /// Where a record goes.

@@ -43,6 +43,7 @@ use crate::{
 };
 use waiters::Waiters;
 
+pub use admission::Refusal;
 #[doc(hidden)]
 pub use audit::{Audit, KnownLeader};
 pub use timers::TimeoutReason;
@@ -335,6 +336,7 @@ impl ProducerCore {
 
     /// The bytes of `buffer.memory` that are free.
     #[must_use]
+    #[inline]
     pub fn buffer_available(&self) -> usize {
         self.memory.free()
     }
@@ -463,12 +465,14 @@ impl ProducerCore {
         self.arm(Instant::ORIGIN, TimeoutReason::Output);
     }
 
+    #[inline]
     fn arm(&mut self, at: Instant, reason: TimeoutReason) {
         if at < self.deadline {
             (self.deadline, self.reason) = (at, reason);
         }
     }
 
+    #[inline]
     fn tick(&mut self, now: Instant) {
         self.clock = match planted!(ClockRunsBack) {
             true => now,

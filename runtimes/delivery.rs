@@ -6,20 +6,20 @@ use std::{
     future::Future,
     ops::Range,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
     task::{Context, Poll, Waker},
 };
 
 use ottla_core::{DeliveryError, Outcome};
 
-use crate::outbox::quietly;
+use crate::{outbox::quietly, share::Share};
 
 /// The future of an accepted record's outcome; needs no particular executor.
 ///
 /// Dropping it changes nothing: the record is on its way. Polled again after its end, it gives the outcome again.
 #[must_use = "a record's outcome is known only through its delivery; drop it explicitly if nobody cares"]
 pub struct Delivery {
-    batch: Arc<Batch>,
+    batch: Share<Batch>,
     timestamp: i64,
     index: u32,
     /// Where its waker lies in the batch, or `NOWHERE`.
@@ -27,11 +27,11 @@ pub struct Delivery {
 }
 
 /// Where a record is in the log.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecordMetadata {
-    /// The topic's name.
-    pub topic: Arc<str>,
+    /// The topic's name, which lives as long as the process.
+    pub topic: &'static str,
     /// The partition.
     pub partition: i32,
     /// The record's offset in the partition. `None` where the broker did not say: with `acks=0`, and for a
@@ -87,7 +87,7 @@ pub(crate) type Call = Box<dyn FnOnce(Result<RecordMetadata, Undelivered>) + Sen
 
 /// The records of one batch that share an outcome, and those who wait for it.
 pub(crate) struct Batch {
-    topic: Arc<str>,
+    topic: &'static str,
     partition: i32,
     /// The part that came first, which nearly always is the whole batch: read without a lock.
     first: OnceLock<Part>,
@@ -110,7 +110,8 @@ struct Rest {
 const NOWHERE: u32 = u32::MAX;
 
 impl Delivery {
-    pub(crate) const fn new(batch: Arc<Batch>, index: u32, timestamp: i64) -> Self {
+    #[inline]
+    pub(crate) const fn new(batch: Share<Batch>, index: u32, timestamp: i64) -> Self {
         Self {
             batch,
             timestamp,
@@ -121,8 +122,8 @@ impl Delivery {
 
     /// The record's topic.
     #[must_use]
-    pub fn topic(&self) -> &str {
-        &self.batch.topic
+    pub fn topic(&self) -> &'static str {
+        self.batch.topic
     }
 
     /// The partition that was chosen for the record.
@@ -131,10 +132,19 @@ impl Delivery {
         self.batch.partition
     }
 
+    /// The outcome, if it is known: without a lock, but for parts of a batch that was split.
+    #[inline]
+    pub(crate) fn known(&self) -> Option<Result<RecordMetadata, Undelivered>> {
+        let part = self.batch.first_with(self.index)?;
+        Some(self.result(part))
+    }
+
+    #[inline]
     fn result(&self, part: &Part) -> Result<RecordMetadata, Undelivered> {
         self.batch.result(part, self.index, self.timestamp)
     }
 
+    #[inline]
     fn leave_seat(&mut self) -> Option<(u32, Waker)> {
         let seat = std::mem::replace(&mut self.seat, NOWHERE);
         if seat == NOWHERE {
@@ -148,11 +158,11 @@ impl Delivery {
 impl Future for Delivery {
     type Output = Result<RecordMetadata, Undelivered>;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Some(part) = self.batch.first_with(self.index) {
-            let result = self.result(part);
+        if let Some(known) = self.known() {
             self.seat = NOWHERE;
-            return Poll::Ready(result);
+            return Poll::Ready(known);
         }
         let this = &mut *self;
         let mut rest = this.batch.rest();
@@ -184,7 +194,7 @@ impl fmt::Debug for Delivery {
 }
 
 impl Batch {
-    pub(crate) fn new(topic: Arc<str>, partition: i32) -> Self {
+    pub(crate) fn new(topic: &'static str, partition: i32) -> Self {
         Self {
             topic,
             partition,
@@ -225,6 +235,7 @@ impl Batch {
         }
     }
 
+    #[inline]
     fn first_with(&self, index: u32) -> Option<&Part> {
         self.first
             .get()
@@ -247,7 +258,7 @@ impl Batch {
                 offset,
                 append_time,
             } => Ok(RecordMetadata {
-                topic: Arc::clone(&self.topic),
+                topic: self.topic,
                 partition: self.partition,
                 offset: offset.map(|first| match planted!(OffsetOfWhole) {
                     true => first + i64::from(index),
@@ -293,19 +304,23 @@ impl Rest {
 #[cfg(test)]
 mod tests {
     use std::{
-        sync::atomic::{AtomicUsize, Ordering},
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
         task::Wake,
     };
 
     use super::*;
+    use crate::share::Giver;
 
     const WRITTEN: Outcome = Outcome::Written {
         offset: Some(100),
         append_time: None,
     };
 
-    fn batch() -> Arc<Batch> {
-        Arc::new(Batch::new("t".into(), 3))
+    fn batch() -> Giver<Batch> {
+        Giver::new(Batch::new("t", 3))
     }
 
     #[derive(Default)]
@@ -328,9 +343,8 @@ mod tests {
 
     #[test]
     fn each_record_has_its_own_offset_and_time() {
-        let batch = batch();
-        let mut deliveries =
-            [0, 1, 7].map(|i| Delivery::new(Arc::clone(&batch), i, 50 + i64::from(i)));
+        let mut batch = batch();
+        let mut deliveries = [0, 1, 7].map(|i| Delivery::new(batch.share(), i, 50 + i64::from(i)));
         batch.complete(0..8, WRITTEN, Vec::new());
         let got = deliveries.each_mut().map(|d| match poll(d, Waker::noop()) {
             Poll::Ready(Ok(written)) => (
@@ -349,8 +363,8 @@ mod tests {
 
     #[test]
     fn the_brokers_time_counts_if_it_says_one() {
-        let batch = batch();
-        let mut delivery = Delivery::new(Arc::clone(&batch), 0, 50);
+        let mut batch = batch();
+        let mut delivery = Delivery::new(batch.share(), 0, 50);
         batch.complete(
             0..1,
             Outcome::Written {
@@ -367,10 +381,10 @@ mod tests {
 
     #[test]
     fn a_split_batch_resolves_range_by_range() {
-        let batch = batch();
+        let mut batch = batch();
         let count = Arc::new(Count::default());
         let waker = Waker::from(Arc::clone(&count));
-        let mut deliveries = [0, 1, 2].map(|i| Delivery::new(Arc::clone(&batch), i, 0));
+        let mut deliveries = [0, 1, 2].map(|i| Delivery::new(batch.share(), i, 0));
         for delivery in &mut deliveries {
             assert!(poll(delivery, &waker).is_pending());
         }
@@ -408,11 +422,11 @@ mod tests {
 
     #[test]
     fn who_waits_for_many_records_is_woken_once() {
-        let batch = batch();
+        let mut batch = batch();
         let count = Arc::new(Count::default());
         let waker = Waker::from(Arc::clone(&count));
         let mut deliveries: Vec<_> = (0..10)
-            .map(|i| Delivery::new(Arc::clone(&batch), i, 0))
+            .map(|i| Delivery::new(batch.share(), i, 0))
             .collect();
         for delivery in &mut deliveries {
             assert!(poll(delivery, &waker).is_pending());
@@ -429,10 +443,10 @@ mod tests {
 
     #[test]
     fn h159_a_dropped_delivery_leaves_nothing_behind() {
-        let batch = batch();
+        let mut batch = batch();
         let count = Arc::new(Count::default());
         let waker = Waker::from(Arc::clone(&count));
-        let mut delivery = Delivery::new(Arc::clone(&batch), 0, 0);
+        let mut delivery = Delivery::new(batch.share(), 0, 0);
         assert!(poll(&mut delivery, &waker).is_pending());
         assert_eq!(Arc::strong_count(&count), 3);
         drop(delivery);
@@ -443,7 +457,7 @@ mod tests {
 
     #[test]
     fn h155_a_panic_in_a_callback_harms_nobody_else() {
-        let batch = batch();
+        let mut batch = batch();
         let called = Arc::new(Count::default());
         let callback = |index: u32| {
             let called = Arc::clone(&called);
@@ -458,7 +472,7 @@ mod tests {
                 call,
             }
         };
-        let mut delivery = Delivery::new(Arc::clone(&batch), 3, 0);
+        let mut delivery = Delivery::new(batch.share(), 3, 0);
         batch.complete(0..4, WRITTEN, (0..3).map(callback).collect());
         assert_eq!(called.0.load(Ordering::Relaxed), 3);
         assert!(poll(&mut delivery, Waker::noop()).is_ready());

@@ -61,6 +61,7 @@ mod clock;
 mod delivery;
 pub mod driver;
 mod link;
+mod names;
 mod outbox;
 #[cfg(feature = "blocking")]
 mod poller;
@@ -69,6 +70,7 @@ mod record;
 mod reply;
 mod runtime;
 mod setup;
+mod share;
 mod shared;
 #[cfg(feature = "smol")]
 pub mod smol;

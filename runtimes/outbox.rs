@@ -4,7 +4,6 @@ use std::{
     mem,
     ops::Range,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
 };
 
 use ottla_core::{self as core, BatchId, Event, Fatal, Instant, Outcome, Waiter};
@@ -13,6 +12,7 @@ use crate::{
     delivery::{Batch, Call, Callback},
     reply::Promise,
     setup::OnWarning,
+    share::Share,
     shared::{End, Shared},
     state::{Accepted, Admission, State, Waiting},
     wait::CallbackScope,
@@ -22,7 +22,7 @@ use crate::{
 /// One thing to tell.
 pub(crate) enum Note {
     Completed {
-        batch: Arc<Batch>,
+        batch: Share<Batch>,
         records: Range<u32>,
         outcome: Outcome,
         callbacks: Vec<Callback>,
@@ -121,12 +121,13 @@ impl State {
         id: BatchId,
         records: &Range<u32>,
         last: bool,
-    ) -> Option<(Arc<Batch>, Vec<Callback>)> {
+    ) -> Option<(Share<Batch>, Vec<Callback>)> {
         let open = self.batches.get_mut(id.slot())?;
         if last {
-            return Some((open.batch.take()?, mem::take(&mut open.callbacks)));
+            let batch = open.batch.take()?.share();
+            return Some((batch, mem::take(&mut open.callbacks)));
         }
-        let batch = open.batch.clone()?;
+        let batch = open.batch.as_mut()?.share();
         let callbacks = open
             .callbacks
             .extract_if(.., |c| records.contains(&c.index));

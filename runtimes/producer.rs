@@ -16,7 +16,7 @@ use crate::{
     delivery::{Call, Delivery, RecordMetadata, Undelivered},
     record::{Record, Topic, TopicRef},
     shared::Shared,
-    state::{Admission, Wait},
+    state::{Admission, State, Wait},
 };
 
 /// A Kafka producer: cheap to clone, and the same whichever runtime drives it.
@@ -66,10 +66,10 @@ impl Producer {
 
     /// Sends a record if there is room for it now, and its topic is known; otherwise refuses it
     /// ([`Full`](SendError::Full), [`TopicNotReady`](SendError::TopicNotReady)).
+    #[inline]
     pub fn try_send(&self, record: Record<'_>) -> Result<Delivery, SendError> {
         let mut state = self.shared().lock();
-        let accepted = state.send(&record)?;
-        Ok(state.delivery(accepted))
+        state.send(&record, State::delivery)
     }
 
     /// Sends a record like [`send`](Self::send); its outcome goes to `callback`.
@@ -93,11 +93,12 @@ impl Producer {
         record: Record<'_>,
         callback: impl FnOnce(Result<RecordMetadata, Undelivered>) + Send + 'static,
     ) -> Result<(), SendError> {
-        let call = Box::new(callback);
+        // Outlives the lock if it is refused.
+        let mut call: Option<Call> = Some(Box::new(callback));
         let mut state = self.shared().lock();
-        let accepted = state.send(&record)?;
-        state.call_back(accepted, call);
-        Ok(())
+        state.send(&record, |state, accepted| {
+            state.receipt(accepted, &mut call);
+        })
     }
 
     /// Sends many records like [`send`](Self::send), cheaper than one by one; deliveries come in the order of the
@@ -120,9 +121,17 @@ impl Producer {
             let mut taken = 0;
             while taken < group.len() {
                 let before = deliveries.len();
-                let refused = self.send_group(&group[taken..], &mut deliveries).err();
+                let sent = self.send_group(&group[taken..], &mut deliveries);
                 taken += deliveries.len() - before;
-                let Some(error) = refused else { break };
+                let error = match sent {
+                    Ok(owes_turn) => {
+                        if owes_turn {
+                            give_way().await;
+                        }
+                        break;
+                    }
+                    Err(error) => error,
+                };
                 match self.insist(&group[taken], error).await {
                     Ok(delivery) => deliveries.push(delivery),
                     Err(error) => return Err(SendAllError { deliveries, error }),
@@ -231,21 +240,45 @@ impl Producer {
         state.end.is_none().then(|| state.core.audit())
     }
 
+    #[inline]
     fn shared(&self) -> &Shared {
         &self.handle.shared
     }
 
     /// Sends a record now, or waits in line for it.
-    async fn offer(&self, record: &Record<'_>, mut call: Option<Call>) -> Admission {
-        let wait = {
-            let mut state = self.shared().lock();
-            match state.send(record) {
-                Ok(accepted) => return Ok(state.receipt(accepted, &mut call)),
-                Err(SendError::Full | SendError::TopicNotReady) => state.wait(record, &mut call)?,
-                Err(error) => return Err(error),
+    async fn offer(&self, record: &Record<'_>, call: Option<Call>) -> Admission {
+        match self.hand_in(record, call)? {
+            HandedIn::Taken(delivery) => Ok(delivery),
+            HandedIn::TakenInHaste(delivery) => {
+                give_way().await;
+                Ok(delivery)
             }
-        };
-        self.in_line(wait).await
+            HandedIn::Waits(wait) => self.in_line(wait).await,
+        }
+    }
+
+    /// Hands in a record, or gets in line with it.
+    #[inline]
+    pub(crate) fn hand_in(
+        &self,
+        record: &Record<'_>,
+        mut call: Option<Call>,
+    ) -> Result<HandedIn, SendError> {
+        let mut state = self.shared().lock();
+        let taken = state.send(record, |state, accepted| {
+            let delivery = state.receipt(accepted, &mut call);
+            match state.owes_turn() {
+                false => HandedIn::Taken(delivery),
+                true => HandedIn::TakenInHaste(delivery),
+            }
+        });
+        match taken {
+            Ok(taken) => Ok(taken),
+            Err(SendError::Full | SendError::TopicNotReady) => {
+                state.wait(record, &mut call).map(HandedIn::Waits)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Waits in line with a record that was just refused with `error`, if waiting helps.
@@ -256,21 +289,21 @@ impl Producer {
         }
     }
 
+    /// Sends what there is room for; whether the driver should have its turn now.
     fn send_group(
         &self,
         records: &[Record<'_>],
         deliveries: &mut Vec<Delivery>,
-    ) -> Result<(), SendError> {
+    ) -> Result<bool, SendError> {
         deliveries.reserve(records.len());
         let mut state = self.shared().lock();
         for record in records {
-            let accepted = state.send(record)?;
-            deliveries.push(state.delivery(accepted));
+            deliveries.push(state.send(record, State::delivery)?);
         }
-        Ok(())
+        Ok(state.owes_turn())
     }
 
-    fn in_line(&self, wait: Wait) -> InLine<'_> {
+    pub(crate) fn in_line(&self, wait: Wait) -> InLine<'_> {
         InLine {
             shared: self.shared(),
             wait: Some(wait),
@@ -299,8 +332,38 @@ fn group_len(records: &[Record<'_>]) -> usize {
     within.count()
 }
 
+/// What came of a record that was handed in.
+pub(crate) enum HandedIn {
+    Taken(Option<Delivery>),
+    /// It was taken, and the driver should have its turn now.
+    TakenInHaste(Option<Delivery>),
+    Waits(Wait),
+}
+
+/// Lets the executor's other tasks run, once.
+///
+/// tokio's own way makes it look at the sockets as well; without that it does so only now and then. In another executor it
+/// is the same as the plain way.
+#[cfg(feature = "tokio")]
+async fn give_way() {
+    ::tokio::task::yield_now().await;
+}
+
+#[cfg(not(feature = "tokio"))]
+async fn give_way() {
+    let mut gave = false;
+    std::future::poll_fn(|cx| {
+        if std::mem::replace(&mut gave, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
 /// A caller's place in line, given up when it is dropped.
-struct InLine<'a> {
+pub(crate) struct InLine<'a> {
     shared: &'a Shared,
     /// `None` once the wait is over.
     wait: Option<Wait>,

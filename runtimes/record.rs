@@ -108,6 +108,7 @@ impl<'a> Record<'a> {
     }
 
     /// The core's form of it; `wall` is the time if it has none of its own.
+    #[inline]
     pub(crate) fn resolved(&self, topic: core::Topic, wall: i64) -> core::Record<'_> {
         core::Record {
             topic,

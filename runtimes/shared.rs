@@ -34,7 +34,16 @@ pub(crate) struct Asleep {
     /// Its deadline; the clock's origin while it is awake, so that nothing is earlier.
     until: Instant,
     waker: Option<Waker>,
+    /// What was free of `buffer.memory` at its last turn, or when somebody gave way to it.
+    free: usize,
 }
+
+/// Bytes after which a driver that had no turn meanwhile gets one.
+///
+/// Where the application and the driver share a processor, it would else have none before `buffer.memory` is full: nobody
+/// would write what is ready, or see that answers have come. So many bytes are still in the processor's cache when they
+/// are written to a socket.
+const OWED: usize = 256 << 10;
 
 impl Shared {
     pub(crate) fn new(core: ProducerCore, config: Config, clock: Clock, number: u32) -> Self {
@@ -45,6 +54,7 @@ impl Shared {
         }
     }
 
+    #[inline]
     pub(crate) fn lock(&self) -> Locked<'_> {
         let unwinding = thread::panicking();
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -77,6 +87,7 @@ impl Asleep {
         Self {
             until: Instant::ORIGIN,
             waker: None,
+            free: usize::MAX,
         }
     }
 }
@@ -97,7 +108,19 @@ impl State {
     /// Begins a turn of the driver.
     pub(crate) fn wake_up(&mut self, moment: Moment) {
         self.driver.until = Instant::ORIGIN;
+        self.driver.free = self.core.buffer_available();
         self.turn = Some(moment);
+    }
+
+    /// Whether a sender should let others run now, so that the driver can have its turn.
+    #[inline]
+    pub(crate) fn owes_turn(&mut self) -> bool {
+        let free = self.core.buffer_available();
+        let owes = self.driver.free.saturating_sub(free) >= OWED && self.turn.is_none();
+        if owes {
+            self.driver.free = free;
+        }
+        owes
     }
 
     /// Ends the driver's turn; from here on who moves the deadline before `until` wakes it.
@@ -111,6 +134,7 @@ impl State {
     }
 
     /// The sleeping driver's waker, if it has to be up before its deadline.
+    #[inline]
     fn alarm(&mut self) -> Option<Waker> {
         if self.driver.until == Instant::ORIGIN {
             return None;
@@ -139,18 +163,21 @@ pub(crate) struct Locked<'a> {
 impl Deref for Locked<'_> {
     type Target = State;
 
+    #[inline]
     fn deref(&self) -> &State {
         self.state.as_ref().expect("held until dropped")
     }
 }
 
 impl DerefMut for Locked<'_> {
+    #[inline]
     fn deref_mut(&mut self) -> &mut State {
         self.state.as_mut().expect("held until dropped")
     }
 }
 
 impl Drop for Locked<'_> {
+    #[inline]
     fn drop(&mut self) {
         let Some(mut state) = self.state.take() else {
             return;

@@ -1,6 +1,6 @@
 //! The core and the tables beside it: what the application does with them.
 
-use std::{collections::BTreeMap, mem, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, mem, time::Duration};
 
 use ottla_core::{
     self as core, DeliveryError, Fatal, FlushId, Instant, Outcome, ProducerCore, SendError, Ticket,
@@ -8,11 +8,13 @@ use ottla_core::{
 };
 
 use crate::{
-    clock::{Clock, Moment},
+    clock::{Clock, Moment, Watch},
     delivery::{Batch, Call, Callback, Delivery},
+    names,
     outbox::quietly,
     record::{OwnedRecord, Record, Topic, TopicRef},
     reply::{Answer, Promise, promise},
+    share::Giver,
     shared::{Asleep, End},
 };
 
@@ -29,9 +31,9 @@ pub(crate) struct State {
     pub(crate) driver: Asleep,
     /// The driver's time while it is at work: saves every send the look at the clocks.
     pub(crate) turn: Option<Moment>,
-    last_look: Moment,
+    watch: Watch,
     /// Names by [`core::Topic::index`].
-    pub(crate) topics: Vec<Arc<str>>,
+    pub(crate) topics: Vec<&'static str>,
     /// By [`BatchId::slot`].
     pub(crate) batches: Vec<OpenBatch>,
     /// By [`Waiter::slot`].
@@ -42,7 +44,7 @@ pub(crate) struct State {
 
 #[derive(Default)]
 pub(crate) struct OpenBatch {
-    pub(crate) batch: Option<Arc<Batch>>,
+    pub(crate) batch: Option<Giver<Batch>>,
     pub(crate) callbacks: Vec<Callback>,
 }
 
@@ -88,7 +90,7 @@ impl State {
             closing: false,
             driver: Asleep::not(),
             turn: None,
-            last_look: clock.moment(),
+            watch: Watch::new(&clock),
             clock,
             topics: Vec::new(),
             batches: Vec::new(),
@@ -99,14 +101,16 @@ impl State {
     }
 
     /// The time for a verb.
+    #[inline]
     pub(crate) fn moment(&mut self) -> Moment {
         match self.turn {
             Some(moment) => moment,
-            None => self.clock.moment_after(&mut self.last_look),
+            None => self.watch.moment(&self.clock),
         }
     }
 
     /// The core's handle for a topic, unless the producer has ended.
+    #[inline]
     pub(crate) fn topic(
         &mut self,
         now: Instant,
@@ -138,22 +142,30 @@ impl State {
     fn topic_named(&mut self, now: Instant, name: &str) -> Result<core::Topic, core::InvalidTopic> {
         let topic = self.core.topic(now, name)?;
         if topic.index() == self.topics.len() {
-            self.topics.push(name.into());
+            self.topics.push(names::intern(name));
         }
         Ok(topic)
     }
 
-    /// Hands a record to the core, which takes it or refuses it.
-    pub(crate) fn send(&mut self, record: &Record<'_>) -> Result<Accepted, SendError> {
+    /// Hands a record to the core, which takes it or refuses it; `receipt` makes what the caller gets for one that is taken.
+    #[inline]
+    pub(crate) fn send<T>(
+        &mut self,
+        record: &Record<'_>,
+        receipt: impl FnOnce(&mut Self, Accepted) -> T,
+    ) -> Result<T, SendError> {
         let Moment { now, wall } = self.moment();
         let topic = self.topic(now, record.topic)?;
         let record = record.resolved(topic, wall);
-        let ticket = self.core.send(now, &record)?;
-        Ok(Accepted {
+        let accepted = |ticket| Accepted {
             ticket,
             topic,
             timestamp: record.timestamp,
-        })
+        };
+        match self.core.offer(now, &record) {
+            Ok(ticket) => Ok(receipt(self, accepted(ticket))),
+            Err(refusal) => Err(self.core.explain(refusal, &record)),
+        }
     }
 
     /// Queues a copy of a record that was refused for want of room or of its topic; the driver sends it when its turn
@@ -209,14 +221,11 @@ impl State {
     }
 
     /// The delivery of an accepted record.
+    #[inline]
     pub(crate) fn delivery(&mut self, accepted: Accepted) -> Delivery {
         let open = self.open_batch(&accepted);
-        let batch = open.batch.as_ref().expect("open_batch has put it there");
-        Delivery::new(
-            Arc::clone(batch),
-            accepted.ticket.index(),
-            accepted.timestamp,
-        )
+        let batch = open.batch.as_mut().expect("open_batch has put it there");
+        Delivery::new(batch.share(), accepted.ticket.index(), accepted.timestamp)
     }
 
     /// Keeps the function that an accepted record's outcome goes to.
@@ -230,6 +239,7 @@ impl State {
     }
 
     /// Takes the callback if there is one; else gives a delivery.
+    #[inline]
     pub(crate) fn receipt(
         &mut self,
         accepted: Accepted,
@@ -244,6 +254,7 @@ impl State {
         }
     }
 
+    #[inline]
     fn open_batch(&mut self, accepted: &Accepted) -> &mut OpenBatch {
         let Accepted { ticket, topic, .. } = accepted;
         let slot = ticket.batch().slot();
@@ -252,8 +263,8 @@ impl State {
         }
         let open = &mut self.batches[slot];
         if ticket.index() == 0 || open.batch.is_none() {
-            let name = Arc::clone(&self.topics[topic.index()]);
-            open.batch = Some(Arc::new(Batch::new(name, ticket.partition())));
+            let name = self.topics[topic.index()];
+            open.batch = Some(Giver::new(Batch::new(name, ticket.partition())));
         }
         open
     }

@@ -6,7 +6,10 @@ use std::{
     fmt,
     future::Future,
     pin::pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, Wake, Waker},
     thread::{self, Thread},
     time::Duration,
@@ -15,9 +18,10 @@ use std::{
 use ottla_core::{PartitionInfo, SendError};
 
 use crate::{
-    delivery::{Delivery, RecordMetadata, Undelivered},
-    producer::{Producer, SendAllError},
+    delivery::{Call, Delivery, RecordMetadata, Undelivered},
+    producer::{HandedIn, Producer, SendAllError},
     record::{Record, TopicRef},
+    state::Admission,
 };
 
 /// A blocking call from within a callback, which runs in the driver: it would wait for itself.
@@ -67,11 +71,13 @@ impl Error for WaitError {
 impl Producer {
     /// Sends a record like [`send`](Self::send), and blocks until there is room for it. From within a callback it does
     /// not wait, as [`try_send`](Self::try_send).
+    #[inline]
     pub fn send_blocking(&self, record: Record<'_>) -> Result<Delivery, SendError> {
         if in_callback() {
             return self.try_send(record);
         }
-        block_on(self.send(record)).unwrap_or(Err(SendError::Full))
+        let delivery = self.offer_blocking(&record, None)?;
+        Ok(delivery.expect("a record without a callback has a delivery"))
     }
 
     /// Sends a record like [`send_with`](Self::send_with), and blocks until there is room for it. From within a callback
@@ -84,7 +90,20 @@ impl Producer {
         if in_callback() {
             return self.try_send_with(record, callback);
         }
-        block_on(self.send_with(record, callback)).unwrap_or(Err(SendError::Full))
+        self.offer_blocking(&record, Some(Box::new(callback)))?;
+        Ok(())
+    }
+
+    #[inline]
+    fn offer_blocking(&self, record: &Record<'_>, call: Option<Call>) -> Admission {
+        match self.hand_in(record, call)? {
+            HandedIn::Taken(delivery) => Ok(delivery),
+            HandedIn::TakenInHaste(delivery) => {
+                thread::yield_now();
+                Ok(delivery)
+            }
+            HandedIn::Waits(wait) => block_on(self.in_line(wait)).unwrap_or(Err(SendError::Full)),
+        }
     }
 
     /// Sends many records like [`send_all`](Self::send_all), and blocks until there is room for them. From within a
@@ -125,17 +144,24 @@ impl Producer {
 
 impl Delivery {
     /// Blocks until the outcome is known. From within a callback, if it is not known yet, it is an error instead.
+    #[inline]
     pub fn wait(self) -> Result<RecordMetadata, WaitError> {
-        block_on(self)
-            .map_err(WaitError::InCallback)?
-            .map_err(WaitError::Undelivered)
+        let outcome = match self.known() {
+            Some(known) => known,
+            None => block_on(self).map_err(WaitError::InCallback)?,
+        };
+        outcome.map_err(WaitError::Undelivered)
     }
 }
 
 /// Polls a future on this thread until it is ready; within a callback, once.
 fn block_on<T>(future: impl Future<Output = T>) -> Result<T, InCallback> {
     let mut future = pin!(future);
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let parked = Arc::new(Parked {
+        thread: thread::current(),
+        woken: AtomicBool::new(false),
+    });
+    let waker = Waker::from(Arc::clone(&parked));
     let cx = &mut Context::from_waker(&waker);
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(cx) {
@@ -144,19 +170,28 @@ fn block_on<T>(future: impl Future<Output = T>) -> Result<T, InCallback> {
         if in_callback() {
             return Err(InCallback);
         }
-        thread::park();
+        if parked.woken.swap(false, Ordering::AcqRel) {
+            // By itself, to let others run.
+            thread::yield_now();
+        } else {
+            thread::park();
+        }
     }
 }
 
-struct Unpark(Thread);
+struct Parked {
+    thread: Thread,
+    woken: AtomicBool,
+}
 
-impl Wake for Unpark {
+impl Wake for Parked {
     fn wake(self: Arc<Self>) {
-        self.0.unpark();
+        self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.0.unpark();
+        self.woken.store(true, Ordering::Release);
+        self.thread.unpark();
     }
 }
 

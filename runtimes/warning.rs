@@ -1,6 +1,6 @@
 //! What an operator may want to see, in words that need no producer to be understood.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
 use ottla_core::{self as core, Cause};
 
@@ -15,13 +15,13 @@ pub enum Warning {
     /// The topic was deleted and created again; records go to the new one.
     TopicRecreated {
         /// The topic's name.
-        topic: Arc<str>,
+        topic: &'static str,
     },
     /// A broker no longer has what it acknowledged, or lost count of the sequence: a new epoch was begun, and no
     /// record was sent twice.
     SequenceGap {
         /// The topic's name.
-        topic: Arc<str>,
+        topic: &'static str,
         /// The partition.
         partition: i32,
     },
@@ -31,8 +31,8 @@ pub enum Warning {
 
 impl Warning {
     /// The core's warning with the topics' names, which are in the order of the topics' indexes.
-    pub(crate) fn named(warning: core::Warning, topics: &[Arc<str>]) -> Self {
-        let name = |topic: core::Topic| Arc::clone(&topics[topic.index()]);
+    pub(crate) fn named(warning: core::Warning, topics: &[&'static str]) -> Self {
+        let name = |topic: core::Topic| topics[topic.index()];
         match warning {
             core::Warning::Broker(cause) => Self::Broker(cause),
             core::Warning::AnotherCluster => Self::AnotherCluster,

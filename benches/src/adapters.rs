@@ -10,12 +10,14 @@ use crate::desk::config;
 use crate::elsewhere::Elsewhere;
 use crate::limit;
 use crate::measure::{Cost, median};
-use crate::payload::{Payload, SIZES};
+use crate::payload::Payload;
 use crate::table::Table;
-use crate::{PARTITIONS, SETTINGS, TRIES, records_of};
+use crate::{PARTITIONS, SETTINGS, SIZES, TRIES, records_of};
 
 /// Deliveries that the application keeps before it looks at the oldest.
 const KEPT: usize = 100_000;
+/// Records that are sent before the clock runs, so that whatever is made once is there.
+const WARM_UP: usize = 10_000;
 
 /// Deliveries that the application has not looked at, the oldest first.
 struct Kept(VecDeque<Delivery>);
@@ -76,7 +78,6 @@ pub(crate) fn run() -> Table {
 
 fn with_tokio(settings: &[(&str, &str)], port: u16, size: usize) -> Cost {
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
         .enable_all()
         .build()
         .expect("a runtime");
@@ -101,22 +102,22 @@ async fn application(producer: Producer, size: usize) -> Cost {
     let payload = Payload::new(size);
     let topic = producer.topic("letters").expect("a good name");
     let record = |n: usize| Record::to(topic).value(payload.value(n));
-    for n in 0..1_000 {
-        let delivery = producer.send(record(n)).await.expect("it is accepted");
-        delivery.await.expect("it is written");
-    }
+    let mut kept = Kept::new();
+    let mut send_all = async |records| {
+        for n in 0..records {
+            let delivery = producer.send(record(n)).await.expect("it is accepted");
+            if let Some(oldest) = kept.add(delivery) {
+                oldest.await.expect("it is written");
+            }
+        }
+        for delivery in kept.0.drain(..) {
+            delivery.await.expect("it is written");
+        }
+    };
+    send_all(WARM_UP).await;
     let records = records_of(size);
     let start = Cost::begin();
-    let mut kept = Kept::new();
-    for n in 0..records {
-        let delivery = producer.send(record(n)).await.expect("it is accepted");
-        if let Some(oldest) = kept.add(delivery) {
-            oldest.await.expect("it is written");
-        }
-    }
-    for delivery in kept.0 {
-        delivery.await.expect("it is written");
-    }
+    send_all(records).await;
     let cost = start.end(records);
     producer.close(Duration::from_secs(10)).await;
     cost
@@ -126,25 +127,23 @@ fn with_threads(settings: &[(&str, &str)], port: u16, size: usize) -> Cost {
     let payload = Payload::new(size);
     let producer = ottla::blocking::start(config(settings, port)).expect("a producer");
     let topic = producer.topic("letters").expect("a good name");
-    let send = |n: usize| {
-        let record = Record::to(topic).value(payload.value(n));
-        producer.send_blocking(record).expect("it is accepted")
+    let record = |n: usize| Record::to(topic).value(payload.value(n));
+    let mut kept = Kept::new();
+    let mut send_all = |records| {
+        for n in 0..records {
+            let delivery = producer.send_blocking(record(n)).expect("it is accepted");
+            if let Some(oldest) = kept.add(delivery) {
+                oldest.wait().expect("it is written");
+            }
+        }
+        for delivery in kept.0.drain(..) {
+            delivery.wait().expect("it is written");
+        }
     };
-    for n in 0..1_000 {
-        send(n).wait().expect("it is written");
-    }
+    send_all(WARM_UP);
     let records = records_of(size);
     let start = Cost::begin();
-    let mut kept = Kept::new();
-    for n in 0..records {
-        let delivery = send(n);
-        if let Some(oldest) = kept.add(delivery) {
-            oldest.wait().expect("it is written");
-        }
-    }
-    for delivery in kept.0 {
-        delivery.wait().expect("it is written");
-    }
+    send_all(records);
     let cost = start.end(records);
     producer
         .close_blocking(Duration::from_secs(10))

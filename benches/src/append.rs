@@ -4,9 +4,9 @@ use ottla_core::{Header, Record};
 
 use crate::desk::{Desk, TIMESTAMP};
 use crate::measure::{Cost, median};
-use crate::payload::{Payload, SIZES};
+use crate::payload::Payload;
 use crate::table::Table;
-use crate::{PARTITIONS, TRIES};
+use crate::{PARTITIONS, SIZES, TRIES};
 
 /// Bytes that are appended in one go, as between two turns of a driver, and sent off while nobody looks at the clock.
 const AT_ONCE: usize = 256 << 10;

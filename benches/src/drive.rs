@@ -2,9 +2,9 @@
 
 use crate::desk::Desk;
 use crate::measure::{Cost, median};
-use crate::payload::{Payload, SIZES};
+use crate::payload::Payload;
 use crate::table::Table;
-use crate::{PARTITIONS, SETTINGS, TRIES, records_of};
+use crate::{PARTITIONS, SETTINGS, SIZES, TRIES, records_of};
 
 pub(crate) fn run() -> Table {
     let mut table = Table::new(&["drive", "CPU per record, ns"]);

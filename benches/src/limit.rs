@@ -8,9 +8,9 @@ use std::net::TcpStream;
 use crate::desk::Desk;
 use crate::elsewhere::Elsewhere;
 use crate::measure::{Cost, median};
-use crate::payload::{Payload, SIZES};
+use crate::payload::Payload;
 use crate::table::Table;
-use crate::{PARTITIONS, SETTINGS, TRIES, records_of};
+use crate::{PARTITIONS, SETTINGS, SIZES, TRIES, records_of};
 
 /// Requests on the way, as `max.in.flight.requests.per.connection` allows by default.
 const IN_FLIGHT: usize = 5;

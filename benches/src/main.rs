@@ -28,6 +28,9 @@ const SETTINGS: [(&str, &[(&str, &str)]); 2] = [
     ("tuned", &[("linger.ms", "10"), ("batch.size", "1048576")]),
 ];
 
+/// The sizes of values that are measured.
+const SIZES: [usize; 2] = [100, 1024];
+
 /// Of several tries the middle one counts.
 const TRIES: usize = 5;
 /// Of the one topic.

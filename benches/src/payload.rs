@@ -1,10 +1,7 @@
 //! What is sent: text, random enough that no two values of a run are alike.
 
-/// The sizes that are measured.
-pub(crate) const SIZES: [usize; 2] = [100, 1024];
-
 /// Values that are sent in turn; together they stay in the processor's caches, as an application's fresh records do.
-const VALUES: usize = 256;
+pub(crate) const VALUES: usize = 256;
 
 /// Values of one size.
 pub(crate) struct Payload {

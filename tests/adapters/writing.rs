@@ -51,7 +51,7 @@ pub(crate) fn records_are_written_as_they_were_given<A: Adapter>() {
     let written = deliveries.map(|delivery| block_on(delivery).unwrap());
     for (offset, written) in (0..).zip(&written) {
         assert_eq!(
-            (&*written.topic, written.partition, written.offset),
+            (written.topic, written.partition, written.offset),
             ("t", 2, Some(offset))
         );
     }

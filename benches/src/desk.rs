@@ -42,10 +42,7 @@ impl Desk {
             written: 0,
             tap: None,
         };
-        let topic = desk.core.topic(now, "letters").expect("a good name");
-        while desk.core.partitions(topic).is_none() {
-            desk.turn();
-        }
+        let topic = desk.topic("letters");
         // The first records prove the leaders, and warm up what is kept for the next.
         for partition in 0..partitions {
             let record = Record {
@@ -56,11 +53,20 @@ impl Desk {
                 value: Some(b"first"),
                 headers: &[],
             };
-            desk.core.send(now, &record).expect("there is room");
+            desk.send(&record);
         }
         desk.drain();
         desk.written = 0;
         (desk, topic)
+    }
+
+    /// A topic whose partitions are known.
+    pub(crate) fn topic(&mut self, name: &str) -> Topic {
+        let topic = self.core.topic(self.now, name).expect("a good name");
+        while self.core.partitions(topic).is_none() {
+            self.turn();
+        }
+        topic
     }
 
     /// The time of its world, which nobody waits for.
@@ -70,7 +76,7 @@ impl Desk {
 
     /// Sends a record, making room for it if need be.
     #[inline]
-    fn send(&mut self, record: &Record<'_>) {
+    pub(crate) fn send(&mut self, record: &Record<'_>) {
         loop {
             match self.core.send(self.now, record) {
                 Ok(_) => return,

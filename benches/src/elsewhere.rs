@@ -15,13 +15,13 @@ pub(crate) struct Elsewhere {
 
 /// The processors of whom is measured, and of the broker.
 pub(crate) const HERE: usize = 0;
-const THERE: usize = 1;
+pub(crate) const THERE: usize = 1;
 
 impl Elsewhere {
     pub(crate) fn start(partitions: i32) -> Self {
         // A child runs where the thread that starts it may.
         let start = move || {
-            pin(THERE);
+            pin(&[THERE]);
             Command::new(program())
                 .arg(partitions.to_string())
                 .stdin(Stdio::piped())

@@ -2,7 +2,7 @@
 //!
 //! ```sh
 //! cargo build --release --package ottla-benches --package ottla-null-broker
-//! cargo run --release --package ottla-benches -- append drive limit adapters
+//! cargo run --release --package ottla-benches -- append drive limit adapters contention scale memory
 //! ```
 //!
 //! Everything that is measured runs on one processor, and the broker, if there is one, on another. Numbers of one run may
@@ -10,17 +10,23 @@
 
 mod adapters;
 mod append;
+mod contention;
 mod desk;
 mod drive;
 mod elsewhere;
 mod limit;
 mod measure;
+mod memory;
 mod payload;
+mod scale;
 mod table;
 
 use std::process::ExitCode;
 
 use table::Table;
+
+#[global_allocator]
+static ALLOCATOR: memory::Counting = memory::Counting;
 
 /// The settings that are measured: the default ones, and batches as large as a request.
 const SETTINGS: [(&str, &[(&str, &str)]); 2] = [
@@ -39,11 +45,14 @@ const PARTITIONS: i32 = 6;
 /// A bench: a word to ask for it by, and what it does.
 type Bench = (&'static str, fn() -> Table);
 
-const BENCHES: [Bench; 4] = [
+const BENCHES: [Bench; 7] = [
     ("append", append::run),
     ("drive", drive::run),
     ("limit", limit::run),
     ("adapters", adapters::run),
+    ("contention", contention::run),
+    ("scale", scale::run),
+    ("memory", memory::run),
 ];
 
 /// How many records of a size one try sends.
@@ -66,7 +75,7 @@ fn main() -> ExitCode {
         eprintln!("which bench? {}", known.join(", "));
         return ExitCode::FAILURE;
     }
-    measure::pin(elsewhere::HERE);
+    measure::pin(&[elsewhere::HERE]);
     for run in runs {
         println!("{}", run());
     }

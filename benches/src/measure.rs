@@ -76,13 +76,23 @@ pub(crate) fn median(mut costs: Vec<Cost>) -> Cost {
     costs[costs.len() / 2]
 }
 
-/// Keeps this thread, and all that it starts, on one processor.
-pub(crate) fn pin(processor: usize) {
+/// Keeps this thread, and all that it starts, on these processors.
+pub(crate) fn pin(processors: &[usize]) {
     let mut set = CpuSet::new();
-    set.set(processor);
-    if let Err(error) = sched_setaffinity(None, &set) {
-        eprintln!("processor {processor} is not to be had alone: {error}");
+    for &processor in processors {
+        set.set(processor);
     }
+    if let Err(error) = sched_setaffinity(None, &set) {
+        eprintln!("the processors {processors:?} are not to be had: {error}");
+    }
+}
+
+/// The most memory that this process had at once, in bytes.
+pub(crate) fn peak_memory() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = peak.and_then(|peak| peak.split_whitespace().next()?.parse::<f64>().ok());
+    kib.map_or(f64::NAN, |kib| kib * 1024.0)
 }
 
 fn cpu() -> Duration {

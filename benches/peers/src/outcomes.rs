@@ -50,6 +50,7 @@ impl Outcomes {
     }
 
     /// Begins to count anew.
+    #[cfg(feature = "librdkafka")]
     pub(crate) fn reset(&self) {
         self.done.store(0, Ordering::Release);
     }

@@ -1,0 +1,72 @@
+//! The same work over more partitions and more topics: what a record costs must stay flat.
+
+use ottla_core::{Record, Topic};
+
+use crate::desk::{Desk, TIMESTAMP};
+use crate::measure::{Cost, median};
+use crate::payload::Payload;
+use crate::table::Table;
+
+const SIZE: usize = 100;
+const RECORDS: usize = 1_000_000;
+const TRIES: usize = 3;
+
+/// Partitions of a topic, and topics.
+const SHAPES: [(i32, usize); 8] = [
+    (1, 1),
+    (10, 1),
+    (100, 1),
+    (1_000, 1),
+    (10_000, 1),
+    (6, 10),
+    (6, 100),
+    (6, 1_000),
+];
+
+pub(crate) fn run() -> Table {
+    let mut table = Table::new(&[
+        "scale: topics × partitions",
+        "CPU per record, ns",
+        "spread, ns",
+    ]);
+    for (partitions, topics) in SHAPES {
+        let one = |spread| {
+            let tries = (0..TRIES).map(|_| one(partitions, topics, spread));
+            median(tries.collect()).cpu_per_record()
+        };
+        table.row(format!("{topics} × {partitions}"), &[one(false), one(true)]);
+    }
+    table
+}
+
+/// Records go to one topic after the other; `spread`: to one partition after the other too, so that batches stay small.
+fn one(partitions: i32, topics: usize, spread: bool) -> Cost {
+    let payload = Payload::new(SIZE);
+    let (mut desk, first) = Desk::new(&[], partitions);
+    let names = (1..topics).map(|n| format!("letters-{n}"));
+    let mut topics: Vec<Topic> = names.map(|name| desk.topic(&name)).collect();
+    topics.push(first);
+    let before = desk.written;
+    let cost = Cost::of(RECORDS, || {
+        for n in 0..RECORDS {
+            desk.send(&Record {
+                topic: topics[n % topics.len()],
+                partition: spread.then_some((n / topics.len()) as i32 % partitions),
+                timestamp: TIMESTAMP,
+                key: None,
+                value: Some(payload.value(n)),
+                headers: &[],
+            });
+            if n % 1_000 == 0 {
+                desk.turn();
+            }
+        }
+        desk.drain();
+    });
+    assert_eq!(
+        desk.written - before,
+        RECORDS,
+        "every record has its outcome"
+    );
+    cost
+}

@@ -22,6 +22,8 @@ pub(crate) struct Poller {
     /// A child after a fork has the parent's poller in common with it: what it takes off would be gone for both.
     process: u32,
     state: Mutex<State>,
+    /// Room for what one wait finds.
+    events: Mutex<polling::Events>,
     /// Somebody woke the thread since it last waited.
     woken: AtomicBool,
 }
@@ -54,6 +56,7 @@ impl Poller {
             system,
             process: process::id(),
             state: Mutex::default(),
+            events: Mutex::new(polling::Events::new()),
             woken: AtomicBool::new(false),
         }))
     }
@@ -94,12 +97,14 @@ impl Poller {
         let sleep = until.map_or(timeout, |until| {
             timeout.min(until.saturating_duration_since(now))
         });
-        let mut events = polling::Events::new();
+        let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        events.clear();
         // An error can only be one of the arguments, which are ours; the next turn tries again.
         let _ = self
             .system
             .wait(&mut events, (sleep < Duration::MAX).then_some(sleep));
-        self.woken.store(false, Ordering::Release);
+        // The tasks that are woken here run after this wait anyway: that needs no wake-up of the next one.
+        self.woken.store(true, Ordering::Release);
         for event in events.iter() {
             // Both directions: an event disarms the socket, and who still waits asks again.
             let wakers = self
@@ -112,6 +117,8 @@ impl Poller {
                 waker.wake();
             }
         }
+        // Not a plain store: what others did before they woke this thread is seen by what runs now.
+        self.woken.swap(false, Ordering::AcqRel);
     }
 
     /// This process made it, and is not a fork's child.

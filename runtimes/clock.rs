@@ -195,6 +195,8 @@ pub(crate) fn millis(time: SystemTime) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
     use super::*;
 
     #[test]
@@ -212,6 +214,54 @@ mod tests {
         for far in [Instant::NEVER, Instant::from_nanos(u64::MAX - 1)] {
             assert!(clock.to_std(far) > later + Duration::from_hours(1));
         }
+    }
+
+    /// A clock that each look puts forward by a nanosecond.
+    struct Steps {
+        start: std::time::Instant,
+        looks: AtomicU64,
+    }
+
+    impl TimeSource for Steps {
+        fn now(&self) -> std::time::Instant {
+            self.start + Duration::from_nanos(self.looks.fetch_add(1, Ordering::Relaxed))
+        }
+
+        fn wall(&self) -> SystemTime {
+            UNIX_EPOCH
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_not_the_systems_is_asked_every_time() {
+        let clock = Clock::start(Some(Arc::new(Steps {
+            start: std::time::Instant::now(),
+            looks: AtomicU64::new(0),
+        })));
+        let mut watch = Watch::new(&clock);
+        let times: Vec<u64> = (0..100)
+            .map(|_| watch.moment(&clock).now.as_nanos())
+            .collect();
+        assert!(times.is_sorted_by(|a, b| a < b), "{times:?}");
+    }
+
+    #[test]
+    fn a_look_serves_verbs_of_its_own_tick_only_and_a_bounded_number() {
+        let clock = Clock::start(None);
+        let mut watch = Watch::new(&clock);
+        let mut last = Instant::ORIGIN;
+        let mut served = 0;
+        for _ in 0..10_000 {
+            let now = watch.moment(&clock).now;
+            assert!(now >= last);
+            served = if now == last { served + 1 } else { 0 };
+            assert!(served <= MOST_SERVED);
+            last = now;
+        }
+        watch.left = MOST_SERVED;
+        watch.tick = watch.tick.map(|tick| tick.wrapping_sub(1));
+        let before = clock.now();
+        assert!(watch.moment(&clock).now >= before, "the tick has changed");
     }
 
     #[test]

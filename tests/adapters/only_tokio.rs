@@ -48,6 +48,33 @@ fn one_thread_is_enough() {
 }
 
 #[test]
+fn a_sender_that_never_waits_lets_the_driver_have_its_turn() {
+    within_a_minute(|| {
+        let cluster = cluster(1);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let config = settings(&cluster).build().unwrap();
+            let producer = ottla::tokio::start(config).unwrap();
+            let value = "v".repeat(1_000);
+            producer.send(to_t(&value)).await.unwrap().await.unwrap();
+            let before = producer.metrics().batches_sent;
+            let mut deliveries = Vec::new();
+            // Far less than `buffer.memory`: nothing makes it wait.
+            for _ in 0..1_000 {
+                deliveries.push(producer.send(to_t(&value)).await.unwrap());
+            }
+            assert!(producer.metrics().batches_sent > before);
+            for delivery in deliveries {
+                delivery.await.unwrap();
+            }
+        });
+    });
+}
+
+#[test]
 fn h162_a_driver_that_panics_leaves_nobody_waiting() {
     within_a_minute(|| {
         // A runtime without I/O, which is what the driver panics about.

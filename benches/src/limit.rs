@@ -48,7 +48,7 @@ pub(crate) fn measure(settings: &[(&str, &str)], size: usize, port: u16) -> Cost
 }
 
 /// A request, in the slices in which ottla writes it.
-type Request = Vec<Vec<u8>>;
+pub(crate) type Request = Vec<Vec<u8>>;
 
 /// What ottla's core makes of some records, and how many they are.
 fn encoded(settings: &[(&str, &str)], size: usize) -> (Vec<Request>, usize) {
@@ -61,7 +61,7 @@ fn encoded(settings: &[(&str, &str)], size: usize) -> (Vec<Request>, usize) {
 }
 
 /// A connection to the broker.
-struct Line {
+pub(crate) struct Line {
     stream: TcpStream,
     unanswered: usize,
     copy: Vec<u8>,
@@ -69,7 +69,7 @@ struct Line {
 }
 
 impl Line {
-    fn to(port: u16) -> Self {
+    pub(crate) fn to(port: u16) -> Self {
         let stream = TcpStream::connect(("127.0.0.1", port)).expect("the broker is there");
         stream.set_nodelay(true).expect("a socket");
         Self {
@@ -80,7 +80,8 @@ impl Line {
         }
     }
 
-    fn round(&mut self, requests: &[Request]) {
+    /// Writes requests, as many at once as may be on the way, and reads all their answers.
+    pub(crate) fn round(&mut self, requests: &[Request]) {
         for request in requests {
             if self.unanswered == IN_FLIGHT {
                 self.answer();

@@ -2,7 +2,7 @@
 //!
 //! ```sh
 //! cargo build --release --package ottla-benches --package ottla-null-broker
-//! cargo run --release --package ottla-benches -- append drive limit adapters contention scale memory
+//! cargo run --release --package ottla-benches -- append drive limit adapters latency contention scale memory
 //! ```
 //!
 //! Everything that is measured runs on one processor, and the broker, if there is one, on another. Numbers of one run may
@@ -14,13 +14,17 @@ mod contention;
 mod desk;
 mod drive;
 mod elsewhere;
+mod latency;
 mod limit;
 mod measure;
 mod memory;
+mod outcomes;
+mod pace;
 mod payload;
 mod scale;
 mod table;
 
+use std::error::Error;
 use std::process::ExitCode;
 
 use table::Table;
@@ -42,14 +46,18 @@ const TRIES: usize = 5;
 /// Of the one topic.
 const PARTITIONS: i32 = 6;
 
+/// Whatever may go wrong.
+type Failure = Box<dyn Error + Send + Sync>;
+
 /// A bench: a word to ask for it by, and what it does.
 type Bench = (&'static str, fn() -> Table);
 
-const BENCHES: [Bench; 7] = [
+const BENCHES: [Bench; 8] = [
     ("append", append::run),
     ("drive", drive::run),
     ("limit", limit::run),
     ("adapters", adapters::run),
+    ("latency", latency::run),
     ("contention", contention::run),
     ("scale", scale::run),
     ("memory", memory::run),

@@ -9,7 +9,9 @@ mod asynchronous;
 mod blocking;
 mod job;
 mod measure;
+#[path = "../../src/outcomes.rs"]
 mod outcomes;
+#[path = "../../src/pace.rs"]
 mod pace;
 #[path = "../../src/payload.rs"]
 mod payload;

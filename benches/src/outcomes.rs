@@ -49,13 +49,7 @@ impl Outcomes {
         self.done.load(Ordering::Acquire)
     }
 
-    /// Begins to count anew.
-    #[cfg(feature = "librdkafka")]
-    pub(crate) fn reset(&self) {
-        self.done.store(0, Ordering::Release);
-    }
-
-    /// Waits until so many records have an outcome; an error if one was not written.
+    /// Waits until so many records have an outcome, and begins to count anew; an error if one was not written.
     pub(crate) fn wait_for(&self, records: usize) -> Result<(), Failure> {
         let start = Instant::now();
         while self.done() < records {
@@ -66,6 +60,7 @@ impl Outcomes {
             }
             thread::sleep(Duration::from_millis(1));
         }
+        self.done.store(0, Ordering::Release);
         match self.failed.load(Ordering::Acquire) {
             0 => Ok(()),
             failed => Err(format!("{failed} of {records} records were not written").into()),

@@ -58,7 +58,8 @@ impl Producer {
     /// The order of records is that in which their futures are first polled. The [`Delivery`] that comes back is a
     /// future of the record's outcome. A future that is dropped before it ends may or may not have sent the record, but
     /// never half of it: while it waits, nothing is sent; once it was its turn, everything is.
-    /// A record that has to wait is copied, beside `buffer.memory`.
+    /// A record that has to wait is copied, beside `buffer.memory`. Once in 256 KiB other tasks are let run, so that the
+    /// driver has its turn where there is but one thread.
     pub async fn send(&self, record: Record<'_>) -> Result<Delivery, SendError> {
         let delivery = self.offer(&record, None).await?;
         Ok(delivery.expect("a record without a callback has a delivery"))

@@ -171,61 +171,51 @@ impl Body {
     /// Writes length, attributes, time and offset deltas, key, value and headers.
     #[inline]
     fn write(&mut self, record: &Record<'_>, measure: Measure) {
-        let mut fields = Fields::default();
-        fields = self.gather(fields, measure.body as i64);
-        fields = self.gather(fields, 0); // attributes, a byte
-        fields = self.gather(fields, measure.timestamp_delta);
-        fields = self.gather(fields, i64::from(self.count));
-        fields = self.put_field(fields, record.key);
-        fields = self.put_field(fields, record.value);
-        fields = self.gather(fields, record.headers.len() as i64);
+        let count = self.count;
+        let head = |fields: &mut Fields<'_>| {
+            fields.varint(measure.body as i64);
+            fields.varint(0); // attributes, a byte
+            fields.varint(measure.timestamp_delta);
+            fields.varint(i64::from(count));
+            fields.length(record.key);
+        };
+        let key = record.key.unwrap_or_default();
+        if key.is_empty() {
+            self.put_fields(|fields| {
+                head(fields);
+                fields.length(record.value);
+            });
+        } else {
+            self.put_fields(head);
+            self.put(key);
+            self.put_fields(|fields| fields.length(record.value));
+        }
+        self.put(record.value.unwrap_or_default());
+        self.put_fields(|fields| fields.varint(record.headers.len() as i64));
         for header in record.headers {
-            fields = self.put_field(fields, Some(header.name.as_bytes()));
-            fields = self.put_field(fields, header.value);
+            self.put_fields(|fields| fields.length(Some(header.name.as_bytes())));
+            self.put(header.name.as_bytes());
+            self.put_fields(|fields| fields.length(header.value));
+            self.put(header.value.unwrap_or_default());
         }
-        self.put_gathered(fields);
     }
 
-    /// Writes a field that may be null: its length, behind what is gathered already, and its bytes if it has any.
+    /// Writes a few short fields: where they go, if there is room for the longest, and in between only if not. Bytes that are
+    /// stored one by one and then loaded together make a processor wait for the stores.
     #[inline]
-    fn put_field(&mut self, fields: Fields, field: Option<&[u8]>) -> Fields {
-        let fields = self.gather(fields, field.map_or(-1, |bytes| bytes.len() as i64));
-        match field {
-            Some(bytes) if !bytes.is_empty() => {
-                self.put_gathered(fields);
-                self.put(bytes);
-                Fields::default()
-            }
-            _ => fields,
-        }
-    }
-
-    /// Adds a varint to what is gathered, which is written first if there is no room for it.
-    #[inline(always)] // by itself it is larger than its worth where it is used
-    fn gather(&mut self, mut fields: Fields, value: i64) -> Fields {
-        let (bits, len) = varint(value);
-        if fields.len + len > Fields::MOST {
-            self.put_gathered(fields);
-            fields = Fields::default();
-        }
-        Fields {
-            bits: fields.bits | bits << (8 * fields.len),
-            len: fields.len + len,
-        }
-    }
-
-    /// Writes what is gathered.
-    #[inline]
-    fn put_gathered(&mut self, Fields { bits, len }: Fields) {
+    fn put_fields(&mut self, write: impl FnOnce(&mut Fields<'_>)) {
         let chunk = &mut self.chunks[self.tail];
         let before = chunk.len();
         if chunk.capacity() - before >= Fields::MOST {
-            // All of it, whatever its length: a copy of just these few bytes would be a call.
-            chunk.put_u128_le(bits);
+            chunk.extend_from_slice(&[0; Fields::MOST]);
+            let bytes = chunk.last_chunk_mut().expect("so many were just added");
+            let len = Fields::written(bytes, write);
             chunk.truncate(before + len);
             (self.len, self.room) = (self.len + len, self.room - len);
         } else {
-            self.put(&bits.to_le_bytes()[..len]);
+            let mut bytes = [0; Fields::MOST];
+            let len = Fields::written(&mut bytes, write);
+            self.put(&bytes[..len]);
         }
     }
 
@@ -289,41 +279,45 @@ fn field_len(field: Option<&[u8]>) -> usize {
     varint_len(field.map_or(-1, |f| f.len() as i64)) + len
 }
 
-/// Varints that follow each other, gathered to be written at once. They are passed on by value, and so stay in registers:
-/// bytes that are stored one by one and then loaded together make a processor wait for the stores.
-#[derive(Clone, Copy, Default)]
-struct Fields {
-    /// The first byte lowest.
-    bits: u128,
-    /// Bytes.
+/// Short fields that follow each other.
+struct Fields<'a> {
+    bytes: &'a mut [u8; Fields::MOST],
     len: usize,
 }
 
-impl Fields {
-    const MOST: usize = 16;
-}
+impl<'a> Fields<'a> {
+    /// From a record's length to its value's: four numbers of at most 5 bytes, the attributes, and a time of 10.
+    const MOST: usize = 32;
 
-/// A zigzag varint, its first byte lowest, and how many bytes it has: 1 to 10.
-#[inline]
-fn varint(value: i64) -> (u128, usize) {
-    let rest = ((value << 1) ^ (value >> 63)) as u64;
-    if rest < 0x80 {
-        return (rest.into(), 1);
+    /// How many bytes were written.
+    #[inline]
+    fn written(bytes: &'a mut [u8; Fields::MOST], write: impl FnOnce(&mut Self)) -> usize {
+        let mut fields = Self { bytes, len: 0 };
+        write(&mut fields);
+        fields.len
     }
-    if rest < 0x4000 {
-        return ((rest & 0x7f | 0x80 | rest >> 7 << 8).into(), 2);
-    }
-    long_varint(rest)
-}
 
-#[cold]
-fn long_varint(mut rest: u64) -> (u128, usize) {
-    let (mut bits, mut len) = (0, 0);
-    while rest >= 0x80 {
-        bits |= u128::from(rest & 0x7f | 0x80) << (8 * len);
-        (rest, len) = (rest >> 7, len + 1);
+    #[inline]
+    fn varint(&mut self, value: i64) {
+        let mut rest = ((value << 1) ^ (value >> 63)) as u64;
+        while rest >= 0x80 {
+            self.byte(rest as u8 | 0x80);
+            rest >>= 7;
+        }
+        self.byte(rest as u8);
     }
-    (bits | u128::from(rest) << (8 * len), len + 1)
+
+    #[inline]
+    fn byte(&mut self, byte: u8) {
+        self.bytes[self.len] = byte;
+        self.len += 1;
+    }
+
+    /// The length of a field that may be null: −1 stands for null.
+    #[inline]
+    fn length(&mut self, field: Option<&[u8]>) {
+        self.varint(field.map_or(-1, |bytes| bytes.len() as i64));
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use ottla::{Delivery, Producer, Record};
+use ottla::{Delivery, Producer, Record, Topic};
 
 use crate::desk::config;
 use crate::elsewhere::Elsewhere;
@@ -15,24 +15,30 @@ use crate::table::Table;
 use crate::{PARTITIONS, SETTINGS, SIZES, TRIES, records_of};
 
 /// Deliveries that the application keeps before it looks at the oldest.
-const KEPT: usize = 100_000;
+pub(crate) const KEPT: usize = 100_000;
 /// Records that are sent before the clock runs, so that whatever is made once is there.
-const WARM_UP: usize = 10_000;
+pub(crate) const WARM_UP: usize = 10_000;
 
 /// Deliveries that the application has not looked at, the oldest first.
-struct Kept(VecDeque<Delivery>);
+pub(crate) struct Kept {
+    deliveries: VecDeque<Delivery>,
+    most: usize,
+}
 
 impl Kept {
     /// With room for all that it will hold, so that none is made while the clock runs.
-    fn new() -> Self {
-        Self(VecDeque::with_capacity(KEPT + 1))
+    pub(crate) fn at_most(most: usize) -> Self {
+        Self {
+            deliveries: VecDeque::with_capacity(most + 1),
+            most,
+        }
     }
 
     /// Keeps one more; gives the oldest if there are too many.
     fn add(&mut self, delivery: Delivery) -> Option<Delivery> {
-        self.0.push_back(delivery);
-        if self.0.len() > KEPT {
-            self.0.pop_front()
+        self.deliveries.push_back(delivery);
+        if self.deliveries.len() > self.most {
+            self.deliveries.pop_front()
         } else {
             None
         }
@@ -102,7 +108,7 @@ async fn application(producer: Producer, size: usize) -> Cost {
     let payload = Payload::new(size);
     let topic = producer.topic("letters").expect("a good name");
     let record = |n: usize| Record::to(topic).value(payload.value(n));
-    let mut kept = Kept::new();
+    let mut kept = Kept::at_most(KEPT);
     let mut send_all = async |records| {
         for n in 0..records {
             let delivery = producer.send(record(n)).await.expect("it is accepted");
@@ -110,7 +116,7 @@ async fn application(producer: Producer, size: usize) -> Cost {
                 oldest.await.expect("it is written");
             }
         }
-        for delivery in kept.0.drain(..) {
+        for delivery in kept.deliveries.drain(..) {
             delivery.await.expect("it is written");
         }
     };
@@ -127,19 +133,8 @@ fn with_threads(settings: &[(&str, &str)], port: u16, size: usize) -> Cost {
     let payload = Payload::new(size);
     let producer = ottla::blocking::start(config(settings, port)).expect("a producer");
     let topic = producer.topic("letters").expect("a good name");
-    let record = |n: usize| Record::to(topic).value(payload.value(n));
-    let mut kept = Kept::new();
-    let mut send_all = |records| {
-        for n in 0..records {
-            let delivery = producer.send_blocking(record(n)).expect("it is accepted");
-            if let Some(oldest) = kept.add(delivery) {
-                oldest.wait().expect("it is written");
-            }
-        }
-        for delivery in kept.0.drain(..) {
-            delivery.wait().expect("it is written");
-        }
-    };
+    let mut kept = Kept::at_most(KEPT);
+    let mut send_all = |records| send_all(&producer, topic, &payload, records, &mut kept);
     send_all(WARM_UP);
     let records = records_of(size);
     let start = Cost::begin();
@@ -149,4 +144,24 @@ fn with_threads(settings: &[(&str, &str)], port: u16, size: usize) -> Cost {
         .close_blocking(Duration::from_secs(10))
         .expect("it closes in time");
     cost
+}
+
+/// What a thread does: sends so many records, and looks at every outcome.
+pub(crate) fn send_all(
+    producer: &Producer,
+    topic: Topic,
+    payload: &Payload,
+    records: usize,
+    kept: &mut Kept,
+) {
+    for n in 0..records {
+        let record = Record::to(topic).value(payload.value(n));
+        let delivery = producer.send_blocking(record).expect("it is accepted");
+        if let Some(oldest) = kept.add(delivery) {
+            oldest.wait().expect("it is written");
+        }
+    }
+    for delivery in kept.deliveries.drain(..) {
+        delivery.wait().expect("it is written");
+    }
 }

@@ -1,8 +1,8 @@
 //! The core's `send` alone: what it takes to put a record into its batch.
 
-use ottla_core::{Header, Record};
+use ottla_core::Record;
 
-use crate::desk::{Desk, TIMESTAMP};
+use crate::desk::{Desk, HEADERS, TIMESTAMP};
 use crate::measure::{Cost, median};
 use crate::payload::Payload;
 use crate::table::Table;
@@ -12,17 +12,6 @@ use crate::{PARTITIONS, SIZES, TRIES};
 const AT_ONCE: usize = 256 << 10;
 /// Records of one try.
 const RECORDS: usize = 2_000_000;
-
-const HEADERS: [Header<'static>; 2] = [
-    Header {
-        name: "trace",
-        value: Some(b"4bf92f3577b34da6a3ce929d0e0e4736"),
-    },
-    Header {
-        name: "type",
-        value: Some(b"letter"),
-    },
-];
 
 pub(crate) fn run() -> Table {
     let mut table = Table::new(&["append", "CPU per record, ns"]);

@@ -1,10 +1,9 @@
 //! Threads that share one producer: what a record costs with more of them, on one processor and on two.
 
-use std::collections::VecDeque;
 use std::thread;
+use std::time::Duration;
 
-use ottla::{Producer, Record, Topic};
-
+use crate::adapters::{KEPT, Kept, WARM_UP, send_all};
 use crate::desk::config;
 use crate::elsewhere::{Elsewhere, HERE, THERE};
 use crate::measure::{Cost, median, pin};
@@ -14,8 +13,6 @@ use crate::{PARTITIONS, TRIES, records_of};
 
 const THREADS: [usize; 5] = [1, 2, 4, 8, 16];
 const SIZE: usize = 100;
-/// Deliveries that all threads together keep.
-const KEPT: usize = 100_000;
 
 pub(crate) fn run() -> Table {
     let mut table = Table::new(&[
@@ -51,34 +48,21 @@ fn one(port: u16, threads: usize) -> Cost {
     let producer = ottla::blocking::start(config(&[], port)).expect("a producer");
     let topic = producer.topic("letters").expect("a good name");
     let records = records_of(SIZE) / threads;
-    send(&producer, topic, 10_000, KEPT);
+    // Together they keep as many deliveries as one does.
+    let send = |records, most| {
+        let (payload, mut kept) = (Payload::new(SIZE), Kept::at_most(most));
+        send_all(&producer, topic, &payload, records, &mut kept);
+    };
+    send(WARM_UP, KEPT);
     let start = Cost::begin();
     thread::scope(|scope| {
         for _ in 0..threads {
-            scope.spawn(|| send(&producer, topic, records, KEPT / threads));
+            scope.spawn(|| send(records, KEPT / threads));
         }
     });
     let cost = start.end(records * threads);
     producer
-        .close_blocking(std::time::Duration::from_secs(10))
+        .close_blocking(Duration::from_secs(10))
         .expect("it closes in time");
     cost
-}
-
-/// One thread's share of the work, with a look at every outcome.
-fn send(producer: &Producer, topic: Topic, records: usize, kept: usize) {
-    let payload = Payload::new(SIZE);
-    let mut deliveries = VecDeque::with_capacity(kept + 1);
-    for n in 0..records {
-        let record = Record::to(topic).value(payload.value(n));
-        deliveries.push_back(producer.send_blocking(record).expect("it is accepted"));
-        if deliveries.len() > kept
-            && let Some(oldest) = deliveries.pop_front()
-        {
-            oldest.wait().expect("it is written");
-        }
-    }
-    for delivery in deliveries {
-        delivery.wait().expect("it is written");
-    }
 }

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 
 use bytes::{Buf, BytesMut};
 use ottla_core::{
-    Command, Config, ConnectionId, Disconnect, Event, Instant, Outcome, ProducerCore, Record,
-    SendError, Topic,
+    Command, Config, ConnectionId, Disconnect, Event, Header, Instant, Outcome, ProducerCore,
+    Record, SendError, Topic,
 };
 use ottla_null_broker::NullBroker;
 
@@ -15,6 +15,18 @@ const PORT: u16 = 9092;
 
 /// The time of every record, in milliseconds since the Unix epoch.
 pub(crate) const TIMESTAMP: i64 = 1_767_225_600_000;
+
+/// What a record has that has headers.
+pub(crate) const HEADERS: [Header<'static>; 2] = [
+    Header {
+        name: "trace",
+        value: Some(b"4bf92f3577b34da6a3ce929d0e0e4736"),
+    },
+    Header {
+        name: "type",
+        value: Some(b"letter"),
+    },
+];
 
 pub(crate) struct Desk {
     pub(crate) core: ProducerCore,

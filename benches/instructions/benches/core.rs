@@ -9,22 +9,11 @@ mod payload;
 use gungraun::prelude::*;
 use ottla_core::{Header, Record, Topic};
 
-use desk::{Desk, TIMESTAMP};
+use desk::{Desk, HEADERS, TIMESTAMP};
 use payload::Payload;
 
 const RECORDS: usize = 10_000;
 const PARTITIONS: i32 = 6;
-
-const HEADERS: [Header<'static>; 2] = [
-    Header {
-        name: "trace",
-        value: Some(b"4bf92f3577b34da6a3ce929d0e0e4736"),
-    },
-    Header {
-        name: "type",
-        value: Some(b"letter"),
-    },
-];
 
 /// A producer at work, and values of a size.
 fn desk(size: usize) -> (Desk, Topic, Payload) {

@@ -34,7 +34,7 @@ pub(crate) struct Asleep {
     /// Its deadline; the clock's origin while it is awake, so that nothing is earlier.
     until: Instant,
     waker: Option<Waker>,
-    /// What was free of `buffer.memory` at its last turn, or when somebody gave way to it.
+    /// What was free of `buffer.memory` when its last turn ended, or when somebody gave way to it.
     free: usize,
 }
 
@@ -127,6 +127,7 @@ impl State {
     pub(crate) fn fall_asleep(&mut self, until: Instant, waker: &Waker) -> Option<Waker> {
         self.turn = None;
         self.driver.until = until;
+        self.driver.free = self.core.buffer_available();
         match &self.driver.waker {
             Some(old) if old.will_wake(waker) => None,
             _ => self.driver.waker.replace(waker.clone()),

@@ -101,9 +101,7 @@ impl Hand {
         let mut hand = Self::new(settings);
         let producer = hand.producer.clone();
         hand.finish_call(producer.partitions_for("t")).unwrap();
-        while !hand.is_at_rest() {
-            hand.step();
-        }
+        hand.settle();
         hand
     }
 
@@ -138,6 +136,13 @@ impl Hand {
         } else if !self.net.deliver() {
             self.net.sleep();
             self.woken.0.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Lets things happen until the next would be an alarm.
+    pub(crate) fn settle(&mut self) {
+        while !self.is_at_rest() {
+            self.step();
         }
     }
 

@@ -1,11 +1,12 @@
 //! What is tokio's alone.
 
-use std::{thread, time::Duration};
+use std::{pin::pin, thread, time::Duration};
 
 use ottla::{Config, Fatal, Record, SendError};
 use ottla_sim::{Fault, On};
 
-use super::harness::{block_on, cluster, settings, to_t, within_a_minute};
+use super::hand::Hand;
+use super::harness::{block_on, cluster, poll_once, settings, to_t, within_a_minute};
 
 #[test]
 fn without_a_runtime_there_is_an_error_and_no_panic() {
@@ -72,6 +73,24 @@ fn a_sender_that_never_waits_lets_the_driver_have_its_turn() {
             }
         });
     });
+}
+
+/// What comes free by the answers of the driver's own turn is not the sender's to fill before it gives way again.
+#[test]
+fn a_sender_gives_way_as_often_after_a_turn_as_before() {
+    let mut hand = Hand::warm(&[]);
+    let value = "v".repeat(1_000);
+    let sent_before_giving_way = |hand: &Hand| {
+        let sends = (0..)
+            .find(|_| poll_once(pin!(hand.producer.send(to_t(&value)))).is_pending())
+            .unwrap();
+        sends + 1
+    };
+    let first = sent_before_giving_way(&hand);
+    hand.written(first);
+    hand.settle();
+    assert_eq!(sent_before_giving_way(&hand), first);
+    assert_eq!(hand.finish().len(), 2 * first);
 }
 
 #[test]

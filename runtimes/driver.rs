@@ -46,13 +46,15 @@
 use std::{
     fmt,
     future::Future,
+    mem,
     net::SocketAddr,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
-use ottla_core::{Command, ConnectionId, Disconnect, Instant, LookupId, ResolveError};
+use ottla_core::{Command, Config, ConnectionId, Disconnect, Instant, LookupId, ResolveError};
 
 pub use crate::runtime::{Pending, Runtime, Stream};
 use crate::{
@@ -77,6 +79,8 @@ pub struct Driver<R: Runtime> {
     agenda: Vec<usize>,
     /// The deadline that was slept on last.
     alarm: Instant,
+    /// Records were written in this turn.
+    wrote: bool,
     input: Box<[u8]>,
     outbox: Vec<Note>,
     on_warning: OnWarning,
@@ -91,6 +95,9 @@ const REQUESTS: usize = 64;
 
 /// Events, and so records of waiting callers, under one hold of the lock.
 const EVENTS: usize = 32;
+
+/// A rest takes no longer: while a producer is at its limit, what is sent meanwhile still fits the processor's cache.
+const LONGEST_REST: Duration = Duration::from_micros(200);
 
 enum Turn {
     /// Something came up meanwhile.
@@ -112,6 +119,7 @@ impl<R: Runtime> Driver<R> {
             ready: Arc::default(),
             agenda: Vec::new(),
             alarm: Instant::NEVER,
+            wrote: false,
             input: vec![0; INPUT].into(),
             outbox: Vec::new(),
             on_warning,
@@ -219,6 +227,7 @@ impl<R: Runtime> Driver<R> {
             let request = state.core.poll_transmit(now, id);
             drop(state);
             let Some(request) = request else { continue };
+            self.wrote |= request.has_records();
             let Some(link) = link(&mut self.links, id) else {
                 self.shared.lock().core.handle_disconnected(
                     now,
@@ -273,8 +282,21 @@ impl<R: Runtime> Driver<R> {
             return Turn::Ended;
         }
         let until = state.core.poll_timeout().unwrap_or(Instant::NEVER);
-        if until <= self.shared.clock.now() {
+        let now = self.shared.clock.now();
+        if until <= now {
             return Turn::Again;
+        }
+        let rest = rest_after_writing(&self.shared.config);
+        if mem::take(&mut self.wrote)
+            && !rest.is_zero()
+            && state.can_rest(&self.shared.config)
+            && self.runtime.rest(rest)
+        {
+            self.alarm = now + rest;
+            let old = state.rest(self.alarm, cx.waker());
+            drop(state);
+            drop(old);
+            return Turn::Asleep;
         }
         let old = state.fall_asleep(until, cx.waker());
         drop(state);
@@ -288,6 +310,12 @@ impl<R: Runtime> Driver<R> {
             Poll::Pending => Turn::Asleep,
         }
     }
+}
+
+/// How long the driver rests after a turn in which it wrote records, so that it is not woken for each batch that is full
+/// and for each answer: who lets records linger does not mind a small part of that more.
+fn rest_after_writing(config: &Config) -> Duration {
+    (config.linger() / 25).min(LONGEST_REST)
 }
 
 /// The link that is named, unless it is gone.
@@ -425,6 +453,36 @@ mod tests {
         assert!(poll(&mut driver, &waker).is_pending());
         let _ = producer.metrics();
         assert_eq!(wakes.count(), 1);
+    }
+
+    #[test]
+    fn a_resting_driver_is_woken_by_who_waits_for_it_and_not_by_records() {
+        fn wakes_after<F: Future + Unpin>(of: impl FnOnce(Producer) -> F) -> usize {
+            let (producer, mut driver) = producer();
+            let wakes = Arc::new(Wakes::default());
+            let waker = Waker::from(Arc::clone(&wakes));
+            assert!(poll(&mut driver, &waker).is_pending());
+            let mut state = driver.shared.lock();
+            let rest = driver.shared.clock.now() + Duration::from_secs(3_600);
+            drop(state.rest(rest, &waker));
+            drop(state);
+            // A sleeping driver would be woken by it: a new topic is looked up.
+            producer.try_send(Record::to("t")).unwrap_err();
+            assert_eq!(wakes.count(), 0);
+            assert!(poll(&mut of(producer), Waker::noop()).is_pending());
+            wakes.count()
+        }
+        let flush = |producer: Producer| Box::pin(async move { producer.flush().await });
+        assert_eq!(wakes_after(flush), 1);
+        let send = |producer: Producer| {
+            Box::pin(async move {
+                let _ = producer.send(Record::to("t")).await;
+            })
+        };
+        assert_eq!(wakes_after(send), 1);
+        let close =
+            |producer: Producer| Box::pin(async move { producer.close(Duration::ZERO).await });
+        assert_eq!(wakes_after(close), 1);
     }
 
     #[test]

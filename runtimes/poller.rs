@@ -6,7 +6,7 @@ use std::{
     net::TcpStream,
     process,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll, Wake, Waker},
@@ -22,6 +22,8 @@ pub(crate) struct Poller {
     /// A child after a fork has the parent's poller in common with it: what it takes off would be gone for both.
     process: u32,
     state: Mutex<State>,
+    /// Ends a rest.
+    rested: Condvar,
     /// Room for what one wait finds.
     events: Mutex<polling::Events>,
     /// Somebody woke the thread since it last waited.
@@ -33,6 +35,9 @@ struct State {
     /// By key: who is to be woken when the socket is ready to be read, and to be written.
     sockets: Vec<Option<[Option<Waker>; 2]>>,
     until: Option<Instant>,
+    rest: Option<Duration>,
+    /// The thread is in its rest, where the system's poller would not reach it.
+    resting: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +61,7 @@ impl Poller {
             system,
             process: process::id(),
             state: Mutex::default(),
+            rested: Condvar::new(),
             events: Mutex::new(polling::Events::new()),
             woken: AtomicBool::new(false),
         }))
@@ -88,8 +94,16 @@ impl Poller {
         self.state().until = Some(until);
     }
 
+    /// Has the next [`wait`](Self::wait) last so long, and leave the sockets alone.
+    pub(crate) fn rest_for(&self, duration: Duration) {
+        self.state().rest = Some(duration);
+    }
+
     /// Waits until a socket is ready, somebody wakes the thread, or time is up; then wakes the tasks of the sockets.
     pub(crate) fn wait(&self, timeout: Duration) {
+        if self.rest(timeout) {
+            return;
+        }
         let now = Instant::now();
         // Who was woken does not sleep, but looks at the sockets all the same: no task may keep them waiting.
         let awake = self.woken.swap(false, Ordering::AcqRel).then_some(now);
@@ -121,6 +135,22 @@ impl Poller {
         self.woken.swap(false, Ordering::AcqRel);
     }
 
+    /// Rests if that was asked for, deaf to the sockets; `false` if it was not, or somebody woke the thread.
+    fn rest(&self, timeout: Duration) -> bool {
+        let mut state = self.state();
+        let Some(rest) = state.rest.take() else {
+            return false;
+        };
+        state.resting = true;
+        let undisturbed = |_: &mut State| !self.woken.load(Ordering::Acquire);
+        let rested = self
+            .rested
+            .wait_timeout_while(state, rest.min(timeout), undisturbed);
+        let (mut state, _) = rested.unwrap_or_else(PoisonError::into_inner);
+        state.resting = false;
+        undisturbed(&mut state)
+    }
+
     /// This process made it, and is not a fork's child.
     fn is_ours(&self) -> bool {
         self.process == process::id()
@@ -147,6 +177,10 @@ impl Wake for Poller {
 
     fn wake_by_ref(self: &Arc<Self>) {
         if !self.woken.swap(true, Ordering::AcqRel) {
+            if self.state().resting {
+                self.rested.notify_one();
+                return;
+            }
             // Fails only if the poller is broken, and then waiting fails too.
             let _ = self.system.notify();
         }
@@ -207,5 +241,40 @@ impl Drop for Registration {
         }
         let wakers = self.poller.state().sockets[self.key].take();
         drop(wakers);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::mpsc, thread};
+
+    use super::*;
+
+    const NEVER: Duration = Duration::from_secs(3_600);
+
+    #[test]
+    fn a_rest_ends_when_its_time_is_up_or_by_a_wake_up() {
+        let poller = Poller::new().unwrap();
+        poller.rest_for(Duration::from_micros(1));
+        poller.wait(NEVER);
+        poller.rest_for(NEVER);
+        poller.wait(Duration::from_micros(1));
+        poller.wake_by_ref();
+        poller.rest_for(NEVER);
+        poller.wait(NEVER);
+
+        let (rests, resting) = mpsc::channel();
+        let sleeper = Arc::clone(&poller);
+        let thread = thread::spawn(move || {
+            sleeper.rest_for(NEVER);
+            rests.send(()).unwrap();
+            sleeper.wait(NEVER);
+        });
+        resting.recv().unwrap();
+        while !poller.state().resting {
+            thread::yield_now();
+        }
+        poller.wake_by_ref();
+        thread.join().unwrap();
     }
 }

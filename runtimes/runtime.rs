@@ -6,6 +6,7 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use ottla_core::Config;
@@ -24,6 +25,12 @@ pub trait Runtime: Send + Unpin + 'static {
     /// Sleeps until the given instant: ready if it has come, or else the task is woken when it comes. A later call
     /// replaces the earlier instant.
     fn poll_sleep(&mut self, cx: &mut Context<'_>, until: std::time::Instant) -> Poll<()>;
+
+    /// Rests: sleeps for a fraction of a millisecond, deaf to its sockets; only waking the task ends it earlier. `false`,
+    /// the default, if such a sleep is not to be had, or costs as much as it saves.
+    fn rest(&mut self, _duration: Duration) -> bool {
+        false
+    }
 }
 
 /// A connection's two directions. Dropping it closes it.

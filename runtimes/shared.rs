@@ -34,6 +34,8 @@ pub(crate) struct Asleep {
     /// Its deadline; the clock's origin while it is awake, so that nothing is earlier.
     until: Instant,
     waker: Option<Waker>,
+    /// It rests until then: a record that makes a batch due does not wake it, but who would wait for it does.
+    rest: Option<Instant>,
     /// What was free of `buffer.memory` when its last turn ended, or when somebody gave way to it.
     free: usize,
 }
@@ -87,6 +89,7 @@ impl Asleep {
         Self {
             until: Instant::ORIGIN,
             waker: None,
+            rest: None,
             free: usize::MAX,
         }
     }
@@ -108,7 +111,7 @@ impl State {
     /// Begins a turn of the driver.
     pub(crate) fn wake_up(&mut self, moment: Moment) {
         self.driver.until = Instant::ORIGIN;
-        self.driver.free = self.core.buffer_available();
+        self.driver.rest = None;
         self.turn = Some(moment);
     }
 
@@ -131,6 +134,26 @@ impl State {
         match &self.driver.waker {
             Some(old) if old.will_wake(waker) => None,
             _ => self.driver.waker.replace(waker.clone()),
+        }
+    }
+
+    /// Whether nobody waits for the driver, or soon would.
+    pub(crate) fn can_rest(&self, config: &Config) -> bool {
+        let has_room = self.core.buffer_available() > config.buffer_memory() / 2;
+        has_room && self.flushes.is_empty() && !self.closing
+    }
+
+    /// Ends the driver's turn until then: records alone don't wake it.
+    pub(crate) fn rest(&mut self, until: Instant, waker: &Waker) -> Option<Waker> {
+        let old = self.fall_asleep(Instant::ORIGIN, waker);
+        self.driver.rest = Some(until);
+        old
+    }
+
+    /// Ends the driver's rest: from here on it only sleeps.
+    pub(crate) fn rouse(&mut self) {
+        if let Some(until) = self.driver.rest.take() {
+            self.driver.until = until;
         }
     }
 

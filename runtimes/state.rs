@@ -192,6 +192,7 @@ impl State {
     }
 
     fn enqueue(&mut self, waiter: Waiter, record: Option<OwnedRecord>, call: Option<Call>) -> Wait {
+        self.rouse();
         let (promise, answer) = promise();
         let slot = waiter.slot();
         if slot >= self.waiting.len() {
@@ -273,6 +274,7 @@ impl State {
         let (promise, answer) = promise();
         let now = self.moment().now;
         let flush = self.core.flush(now, scope);
+        self.rouse();
         self.flushes.insert(flush, promise);
         answer
     }
@@ -281,6 +283,7 @@ impl State {
         let now = self.moment().now;
         self.closing = true;
         self.core.close(now, grace);
+        self.rouse();
     }
 
     pub(crate) fn closed(&mut self) -> Answer<()> {

@@ -66,6 +66,13 @@ impl Transmit {
         self.remaining == 0
     }
 
+    /// Records are among the bytes: it is a Produce request.
+    #[must_use]
+    pub fn has_records(&self) -> bool {
+        let is_records = |segment: &Segment| matches!(segment, Segment::Records(_));
+        self.segments.iter().any(is_records)
+    }
+
     /// No byte has been handed to a socket yet.
     #[must_use]
     pub fn is_untouched(&self) -> bool {

@@ -31,16 +31,20 @@ fn send_with(
     len: usize,
     largest: impl FnOnce() -> usize,
 ) -> Appended {
-    let record = Record {
+    let record = record(len);
+    let plan = accumulator.plan(now, partition, &record, largest);
+    accumulator.append(now, partition, &record, plan).unwrap()
+}
+
+fn record(len: usize) -> Record<'static> {
+    Record {
         topic: Topic(0),
         partition: None,
         timestamp: 0,
         key: None,
         value: Some(&VALUE[..len]),
         headers: &[],
-    };
-    let plan = accumulator.plan(now, partition, &record, largest);
-    accumulator.append(now, partition, &record, plan).unwrap()
+    }
 }
 
 fn release(accumulator: &mut Accumulator, batch: u32) -> usize {
@@ -64,6 +68,51 @@ fn a_full_batch_is_ready_at_once_and_the_next_record_begins_another() {
     assert_eq!(a.ready_len(0), Some(a.batch(0).body.wire_len()));
     assert_eq!(a.take(0), Some(0));
     assert_eq!(a.take(0), None, "the second lingers");
+}
+
+#[test]
+fn to_join_is_to_be_appended_as_planned() {
+    const MOST: usize = 500;
+    for largest in [0, 4_000] {
+        let (mut joining, mut appending) = (accumulator(1500, 5), accumulator(1500, 5));
+        let mut joined = 0;
+        for (n, len) in (0..1_000).zip([10, 300, 0, 70, 900, 63, 64].into_iter().cycle()) {
+            // Before batches are taken they come to the age at which they grow no more.
+            let (now, partition) = (at(n * 100), n as u32 / 3 % 2);
+            let expected = send_with(&mut appending, now, partition, len, || largest);
+            match joining.join(now, partition, &record(len), MOST) {
+                Some(got) => {
+                    joined += 1;
+                    assert!(got.bytes <= MOST);
+                    assert_eq!((expected.ready, expected.lingers_until), (false, None));
+                    assert_eq!(
+                        (got.batch, got.index, got.bytes, got.full),
+                        (
+                            expected.batch,
+                            expected.index,
+                            expected.bytes,
+                            expected.full
+                        )
+                    );
+                }
+                None => {
+                    let got = send_with(&mut joining, now, partition, len, || largest);
+                    assert_eq!(got, expected);
+                }
+            }
+            let take = n % 70 == 69;
+            for partition in 0..2 {
+                let seen = |a: &Accumulator| (a.ready_len(partition), a.queued_bytes(partition));
+                assert_eq!(seen(&joining), seen(&appending));
+                while take && let Some(batch) = appending.take(partition) {
+                    assert_eq!(joining.take(partition), Some(batch));
+                    let body = |a: &Accumulator| a.batch(batch).body.records().concat();
+                    assert_eq!(body(&joining), body(&appending));
+                }
+            }
+        }
+        assert!(joined > 500, "{joined} joined");
+    }
 }
 
 #[test]

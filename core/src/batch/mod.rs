@@ -96,6 +96,12 @@ impl Body {
         }
     }
 
+    /// So many more bytes fit into the chunks that it has.
+    #[inline]
+    pub(crate) fn has_room(&self, len: usize) -> bool {
+        len <= self.room
+    }
+
     /// Adds an empty chunk to write to.
     pub(crate) fn add_chunk(&mut self, chunk: BytesMut) {
         self.room += chunk.capacity() - chunk.len();
@@ -172,25 +178,25 @@ impl Body {
     #[inline]
     fn write(&mut self, record: &Record<'_>, measure: Measure) {
         let count = self.count;
-        let head = |fields: &mut Fields<'_>| {
+        let key = record.key.unwrap_or_default();
+        self.put_fields(|fields| {
             fields.varint(measure.body as i64);
             fields.varint(0); // attributes, a byte
             fields.varint(measure.timestamp_delta);
             fields.varint(i64::from(count));
             fields.length(record.key);
-        };
-        let key = record.key.unwrap_or_default();
-        if key.is_empty() {
-            self.put_fields(|fields| {
-                head(fields);
+            if key.is_empty() {
                 fields.length(record.value);
-            });
-        } else {
-            self.put_fields(head);
+            }
+        });
+        if !key.is_empty() {
             self.put(key);
             self.put_fields(|fields| fields.length(record.value));
         }
         self.put(record.value.unwrap_or_default());
+        if record.headers.is_empty() {
+            return self.put(&[0]);
+        }
         self.put_fields(|fields| fields.varint(record.headers.len() as i64));
         for header in record.headers {
             self.put_fields(|fields| fields.length(Some(header.name.as_bytes())));
@@ -286,8 +292,8 @@ struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// From a record's length to its value's: four numbers of at most 5 bytes, the attributes, and a time of 10.
-    const MOST: usize = 32;
+    /// From a record's length to its value's: four numbers of at most 5 bytes, the attributes, and a time of 10; rounded up.
+    const MOST: usize = 40;
 
     /// How many bytes were written.
     #[inline]
@@ -300,16 +306,30 @@ impl<'a> Fields<'a> {
     #[inline]
     fn varint(&mut self, value: i64) {
         let mut rest = ((value << 1) ^ (value >> 63)) as u64;
-        while rest >= 0x80 {
+        if rest >= 0x80 {
+            if rest >= 0x4000 {
+                rest = self.all_but_two(rest);
+            }
             self.byte(rest as u8 | 0x80);
             rest >>= 7;
         }
         self.byte(rest as u8);
     }
 
+    /// Writes the first bytes of a long number; the last two are left.
+    #[cold]
+    fn all_but_two(&mut self, mut rest: u64) -> u64 {
+        while rest >= 0x4000 {
+            self.byte(rest as u8 | 0x80);
+            rest >>= 7;
+        }
+        rest
+    }
+
+    /// Never writes beyond byte 31, which saves the check whether there is such a byte.
     #[inline]
     fn byte(&mut self, byte: u8) {
-        self.bytes[self.len] = byte;
+        self.bytes[self.len & 31] = byte;
         self.len += 1;
     }
 
@@ -421,6 +441,29 @@ mod tests {
                 .map(|h| (h.name.into(), h.value.map(Bytes::copy_from_slice)))
                 .collect();
             assert_eq!(headers, expected, "headers {i}");
+        }
+    }
+
+    #[test]
+    fn fields_are_varints_and_the_longest_fit() {
+        let edges = (0..64).flat_map(|bits| {
+            let power = 1i64 << bits;
+            [power, power.wrapping_sub(1), power.wrapping_neg(), !power]
+        });
+        for value in edges {
+            let (mut bytes, mut expected) = ([0; Fields::MOST], Vec::new());
+            let mut fields = Fields::written(&mut bytes, |fields| fields.varint(value));
+            crate::wire::put_varlong(&mut expected, value);
+            assert_eq!(bytes[..fields], expected, "{value}");
+            assert_eq!(varint_len(value), fields, "{value}");
+            let longest = i64::from(i32::MAX);
+            fields = Fields::written(&mut bytes, |fields| {
+                fields.varint(longest);
+                fields.varint(0);
+                fields.varint(i64::MIN);
+                (0..3).for_each(|_| fields.varint(longest));
+            });
+            assert_eq!(fields, 31);
         }
     }
 

@@ -104,7 +104,7 @@ impl ProducerCore {
                 .get(topic)
                 .map(|_| ())
                 .ok_or(SendError::UnknownTopic),
-            Wait::Record(record) => match self.place(now, record) {
+            Wait::Record(record) => match self.choose(now, record) {
                 Ok(_) | Err(Refusal::TopicNotReady) => self.check_size(record),
                 Err(refusal) => Err(self.explain(refusal, record)),
             },
@@ -335,12 +335,36 @@ impl ProducerCore {
         record: &Record<'_>,
         admitted: bool,
     ) -> Result<Ticket, Refusal> {
-        let place = self.place(now, record)?;
+        let partition = self.choose(now, record)?;
+        let is_free = admitted || self.waiters.admitted == 0 && !self.memory.has_waiters();
+        if is_free && let Some(ticket) = self.join(now, record, partition) {
+            return Ok(ticket);
+        }
+        let place = self.place(now, record, partition);
         self.check_planned(record, &place.plan)?;
-        if !admitted && (self.waiters.admitted > 0 || self.memory.has_waiters()) {
+        if !is_free {
             return Err(Refusal::Full);
         }
         self.append(now, record, place)
+    }
+
+    /// Appends a record to the partition's open batch, if there is nothing else to it.
+    #[inline]
+    fn join(&mut self, now: Instant, record: &Record<'_>, partition: u32) -> Option<Ticket> {
+        let joined = self
+            .accumulator
+            .join(now, partition, record, self.surely_fits)?;
+        if record.partition.is_none() {
+            self.topics[record.topic.index()]
+                .sticky
+                .appended(joined.bytes, joined.full);
+        }
+        self.metrics.records_accepted += 1;
+        Some(Ticket {
+            batch: joined.batch,
+            index: joined.index,
+            partition: self.partitions[partition as usize].index,
+        })
     }
 
     fn check_size(&self, record: &Record<'_>) -> Result<(), SendError> {
@@ -421,9 +445,9 @@ impl ProducerCore {
         Place { partition, plan }
     }
 
-    /// Chooses the record's partition, and its place there.
+    /// Chooses the record's partition, by its dense index.
     #[inline]
-    fn place(&mut self, now: Instant, record: &Record<'_>) -> Result<Place, Refusal> {
+    fn choose(&mut self, now: Instant, record: &Record<'_>) -> Result<u32, Refusal> {
         if self.cluster.get(record.topic).is_none() {
             return Err(Refusal::UnknownTopic);
         }
@@ -441,21 +465,23 @@ impl ProducerCore {
             (None, Some(key)) if !self.config.partitioner_ignore_keys() => {
                 partition_for_key(key, count as u32)
             }
-            (None, _) => return Ok(self.place_sticky(now, record, count)),
+            (None, _) => {
+                self.update_loads(now, record.topic, count);
+                return Ok(self.peek_sticky(record.topic, count));
+            }
         };
-        let partition = self.topics[record.topic.index()].partitions[index as usize];
-        Ok(self.place_in(now, partition, record))
+        Ok(self.topics[record.topic.index()].partitions[index as usize])
     }
 
-    #[inline]
-    fn place_sticky(&mut self, now: Instant, record: &Record<'_>, count: usize) -> Place {
-        let topic = record.topic;
-        self.update_loads(now, topic, count);
-        let partition = self.peek_sticky(topic, count);
+    /// The record's place in the partition that was chosen; in another, if it is up to the sticky partitioner and the record
+    /// begins a batch.
+    fn place(&mut self, now: Instant, record: &Record<'_>, partition: u32) -> Place {
         let place = self.place_in(now, partition, record);
-        if place.plan.joins {
+        if place.plan.joins || !self.is_sticky(record) {
             return place;
         }
+        let topic = record.topic;
+        let count = self.partition_count(topic);
         let Self {
             topics, partitions, ..
         } = self;
@@ -469,6 +495,12 @@ impl ProducerCore {
             same if same == partition => place,
             other => self.place_in(now, other, record),
         }
+    }
+
+    /// Neither the record's key nor the caller says where it goes.
+    fn is_sticky(&self, record: &Record<'_>) -> bool {
+        let has_key = record.key.is_some() && !self.config.partitioner_ignore_keys();
+        record.partition.is_none() && !has_key
     }
 
     /// The dense index of the partition that the topic's records without a key go to now.

@@ -122,8 +122,10 @@ impl<S: Stream> Link<S> {
                 Poll::Ready(Err(error)) => return Err(disconnect(&error)),
             }
             if request.is_empty() {
-                self.unsent = None;
-                shared.lock().core.handle_written(now, self.id);
+                let written = self.unsent.take();
+                let mut state = shared.lock();
+                written.into_iter().for_each(|w| state.core.recycle(w));
+                state.core.handle_written(now, self.id);
             }
         }
         Ok(())

@@ -125,7 +125,9 @@ impl State {
         let open = self.batches.get_mut(id.slot())?;
         if last {
             let batch = open.batch.take()?.share();
-            return Some((batch, mem::take(&mut open.callbacks)));
+            let callbacks = mem::take(&mut open.callbacks);
+            self.usual_callbacks = callbacks.len();
+            return Some((batch, callbacks));
         }
         let batch = open.batch.as_mut()?.share();
         let callbacks = open

@@ -36,6 +36,8 @@ pub(crate) struct State {
     pub(crate) topics: Vec<&'static str>,
     /// By [`BatchId::slot`].
     pub(crate) batches: Vec<OpenBatch>,
+    /// The callbacks of the batch that was completed last: how many the next one is likely to have.
+    pub(crate) usual_callbacks: usize,
     /// By [`Waiter::slot`].
     waiting: Vec<Option<Waiting>>,
     pub(crate) flushes: BTreeMap<FlushId, Promise<()>>,
@@ -94,6 +96,7 @@ impl State {
             clock,
             topics: Vec::new(),
             batches: Vec::new(),
+            usual_callbacks: 0,
             waiting: Vec::new(),
             flushes: BTreeMap::new(),
             closes: Vec::new(),
@@ -232,7 +235,12 @@ impl State {
     /// Keeps the function that an accepted record's outcome goes to.
     pub(crate) fn call_back(&mut self, accepted: Accepted, call: Call) {
         let (index, timestamp) = (accepted.ticket.index(), accepted.timestamp);
-        self.open_batch(&accepted).callbacks.push(Callback {
+        let usual = self.usual_callbacks;
+        let callbacks = &mut self.open_batch(&accepted).callbacks;
+        if callbacks.is_empty() {
+            callbacks.reserve(usual);
+        }
+        callbacks.push(Callback {
             index,
             timestamp,
             call,

@@ -230,6 +230,11 @@ impl Connection {
         correlation_id
     }
 
+    /// What the next request's answer will be known by.
+    pub(crate) fn next_correlation_id(&self) -> i32 {
+        self.next_correlation_id
+    }
+
     /// The transmit is with the socket. Returns the request if no answer to it will come (acks=0).
     pub(crate) fn written(&mut self, now: Instant) -> Option<InFlight> {
         self.writing = false;

@@ -80,7 +80,8 @@
 //!
 //! - Every record that [`ProducerCore::send`] accepts gets exactly one [`Outcome`]: written, not written, or maybe
 //!   written. A record that it refuses was only borrowed.
-//! - One transmit per link is outstanding. It is dropped before [`ProducerCore::handle_written`] is called.
+//! - One transmit per link is outstanding. It is dropped or [recycled](ProducerCore::recycle) before
+//!   [`ProducerCore::handle_written`] is called.
 //! - [`Command::Disconnect`] is always answered with [`ProducerCore::handle_disconnected`].
 //! - After [`ProducerCore::handle_timeout`] and polling everything to `None` the deadline lies after `now`.
 //! - Whatever a broker sends, nothing panics, and memory stays within `buffer.memory` and

@@ -10,8 +10,8 @@ use crate::{batch, crc32c::Checksum};
 /// The bytes of one request, to be written in order and wholly before the link's next one.
 ///
 /// A driver calls [`prepare`](Self::prepare) outside its lock, writes the [`slices`](Self::slices) vectored,
-/// and [`advance`](Self::advance)s by what the socket took. Once it [`is_empty`](Self::is_empty) it is dropped and
-/// then reported with [`handle_written`](crate::ProducerCore::handle_written); if the link ends before, it goes
+/// and [`advance`](Self::advance)s by what the socket took. Once it [`is_empty`](Self::is_empty) it is dropped, or its
+/// memory [`recycle`](crate::ProducerCore::recycle)d, and then reported with [`handle_written`](crate::ProducerCore::handle_written); if the link ends before, it goes
 /// back with [`handle_disconnected`](crate::ProducerCore::handle_disconnected), since what was never touched
 /// is provably not written.
 pub struct Transmit {
@@ -39,6 +39,10 @@ struct Unsummed {
     /// The segments of its records.
     records: Range<usize>,
 }
+
+/// The room of a request that is kept for another.
+const HEADS_KEPT: usize = 64 << 10;
+const SEGMENTS_KEPT: usize = 1_024;
 
 impl Transmit {
     pub(crate) fn new(checksum: Checksum) -> Self {
@@ -113,11 +117,16 @@ impl Transmit {
             })
     }
 
-    /// Notes that the socket took the next `written` bytes. At most [`len`](Self::len) are counted.
+    /// Notes that the socket took the next `written` bytes. At most [`len`](Self::len) are counted. With the last byte the
+    /// records are let go of.
     pub fn advance(&mut self, written: usize) {
         let mut written = written.min(self.remaining);
         self.touched |= written > 0;
         self.remaining -= written;
+        if self.remaining == 0 {
+            self.clear();
+            return;
+        }
         while written > 0 {
             let left = self.segments[self.next].len() - self.gone;
             if written < left {
@@ -128,6 +137,27 @@ impl Transmit {
             self.next += 1;
             self.gone = 0;
         }
+    }
+
+    /// Its memory is empty, and not more than requests usually take.
+    pub(crate) fn is_worth_keeping(&self) -> bool {
+        self.segments.is_empty()
+            && self.heads.capacity() <= HEADS_KEPT
+            && self.segments.capacity() <= SEGMENTS_KEPT
+    }
+
+    /// Makes a new request of one that was written.
+    pub(crate) fn renewed(mut self) -> Self {
+        self.touched = false;
+        self
+    }
+
+    /// Lets go of all bytes, and keeps the room for others.
+    fn clear(&mut self) {
+        self.heads.clear();
+        self.segments.clear();
+        self.unsummed.clear();
+        (self.next, self.gone) = (0, 0);
     }
 
     /// The request's bytes that are not records, to be appended to; what is appended is closed off into a slice by
@@ -200,7 +230,10 @@ mod tests {
     use crate::crc32c::crc32c_append;
 
     fn two_batches() -> Transmit {
-        let mut t = Transmit::new(crc32c_append);
+        fill(Transmit::new(crc32c_append))
+    }
+
+    fn fill(mut t: Transmit) -> Transmit {
         t.heads().extend_from_slice(b"....request");
         t.push_batch(
             &[1; batch::HEAD_LEN],
@@ -251,6 +284,12 @@ mod tests {
                 assert!(!t.is_untouched());
             }
             assert_eq!(written, expected, "in steps of {step}");
+
+            assert!(t.is_worth_keeping());
+            let mut next = fill(t.renewed());
+            assert!(next.is_untouched());
+            next.prepare();
+            assert_eq!(whole(&next), expected, "in the same memory");
         }
     }
 }

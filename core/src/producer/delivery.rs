@@ -28,7 +28,8 @@ impl ProducerCore {
             }
         }
         // In the order of topic and partition, whatever the answer's is.
-        let mut rest: Vec<Option<ProduceItem>> = items.iter().copied().map(Some).collect();
+        let mut rest = core::mem::take(&mut self.spares.open);
+        rest.extend(items.iter().copied().map(Some));
         for topic in &response.topics {
             let is_meant = |item: &ProduceItem| match topic.topic {
                 TopicKey::Id(id) => item.leadership.topic_id == id,
@@ -49,12 +50,13 @@ impl ProducerCore {
                 }
             }
         }
-        for item in rest.into_iter().flatten() {
+        for item in rest.drain(..).flatten() {
             if planted!(LeftOutWaits) {
                 continue;
             }
             self.attempt_ended(now, item, Ended::without_answer(Cause::Busy, true));
         }
+        self.spares.keep_open(rest);
     }
 
     fn partition_answered(

@@ -2,7 +2,7 @@
 
 use core::net::SocketAddr;
 
-use super::{ProducerCore, TimeoutReason};
+use super::{ProducerCore, TimeoutReason, spares::Spares};
 use crate::{
     config::HostPort,
     connection::{Connection, InFlight, Negotiation, Request},
@@ -293,6 +293,7 @@ impl ProducerCore {
         self.close_link(peer, Disconnect::Idle);
         if self.is_idle() {
             self.accumulator.trim();
+            self.spares = Spares::default();
         }
     }
 
@@ -314,12 +315,13 @@ impl ProducerCore {
     }
 
     pub(super) fn begin_request(
-        &self,
+        &mut self,
         api_key: ApiKey,
         api_version: i16,
         correlation_id: i32,
     ) -> Transmit {
-        let mut transmit = Transmit::new(self.config.checksum());
+        let new = || Transmit::new(self.config.checksum());
+        let mut transmit = self.spares.transmit().unwrap_or_else(new);
         let _ = begin_length(transmit.heads());
         let client_id = Some(self.config.client_id());
         RequestHeader {
@@ -438,6 +440,7 @@ impl ProducerCore {
                     ProduceResponse::decode(body, version).map_err(ProtocolError::Body)?;
                 if let Request::Produce { items } = take(self, response.throttle_time_ms).request {
                     self.produce_answered(now, &items, &response);
+                    self.spares.keep_items(items);
                 }
             }
         }

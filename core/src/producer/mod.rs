@@ -13,6 +13,7 @@ mod misreading;
 mod refresh;
 mod refusal;
 mod sending;
+mod spares;
 mod splitting;
 mod timers;
 mod verdict;
@@ -41,6 +42,7 @@ use crate::{
     rng::Rng,
     time::Instant,
 };
+use spares::Spares;
 use waiters::Waiters;
 
 pub use admission::Refusal;
@@ -107,6 +109,7 @@ pub struct ProducerCore {
     trouble: Option<Cause>,
     deadline: Instant,
     reason: TimeoutReason,
+    spares: Spares,
     metrics: Metrics,
 }
 
@@ -270,6 +273,7 @@ impl ProducerCore {
             trouble: None,
             deadline: Instant::NEVER,
             reason: TimeoutReason::Output,
+            spares: Spares::default(),
             metrics: Metrics::default(),
             config,
         };

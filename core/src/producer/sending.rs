@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::{ProducerCore, acks_answered};
 use crate::{
-    connection::{ProduceItem, Request},
+    connection::{Connection, ProduceItem, Request},
     error::{DeliveryError, Disconnect, ProtocolError},
     idempotence::{Leadership, Next},
     time::Instant,
@@ -113,6 +113,7 @@ impl ProducerCore {
         };
         let items = self.gather(peer, version);
         if items.is_empty() {
+            self.spares.keep_items(items);
             return None;
         }
         self.peers[peer as usize].stalled_since = None;
@@ -121,7 +122,7 @@ impl ProducerCore {
     }
 
     fn gather(&mut self, peer: u32, version: i16) -> Vec<ProduceItem> {
-        let (mut items, mut size): (Vec<ProduceItem>, usize) = (Vec::new(), 0);
+        let (mut items, mut size) = (self.spares.items(), 0);
         for _ in 0..self.rings[peer as usize].len() {
             if !self.has_batches(peer) {
                 break;
@@ -217,13 +218,8 @@ impl ProducerCore {
         };
         let groups = || items.chunk_by(|a, b| a.topic == b.topic);
         let topics = groups().count();
-        let link = self.peers[peer as usize]
-            .link_mut()
-            .expect("the caller looked at it");
-        let sent = Request::Produce {
-            items: items.clone(),
-        };
-        let correlation_id = link.send(now, ApiKey::PRODUCE, version, acks_answered(acks), sent);
+        let link = self.peers[peer as usize].link();
+        let correlation_id = link.map_or(0, Connection::next_correlation_id);
         let mut transmit = self.begin_request(ApiKey::PRODUCE, version, correlation_id);
         request.head(transmit.heads(), topics);
         for group in groups() {
@@ -249,6 +245,11 @@ impl ProducerCore {
             request.topic_end(transmit.heads());
         }
         request.end(transmit.heads());
+        let link = self.peers[peer as usize]
+            .link_mut()
+            .expect("the caller looked at it");
+        let (answered, sent) = (acks_answered(acks), Request::Produce { items });
+        link.send(now, ApiKey::PRODUCE, version, answered, sent);
         self.finish_request(transmit)
     }
 

@@ -6,9 +6,9 @@ use bytes::{Bytes, BytesMut};
 
 /// A stock of chunks of one size.
 ///
-/// A chunk goes out as a [`BytesMut`] to be written to, is frozen into [`Bytes`] when its batch is sealed, and
-/// comes back when nobody else holds those bytes. What it allocates it keeps, up to what was ever charged to
-/// `buffer.memory` at once, until [`trim`](Self::trim).
+/// A chunk goes out as a [`BytesMut`] of its full length to be written over, is cut to what was written and frozen into
+/// [`Bytes`] when its batch is sealed, and comes back when nobody else holds those bytes. What it allocates it keeps, up to
+/// what was ever charged to `buffer.memory` at once, until [`trim`](Self::trim).
 pub(crate) struct Pool {
     chunk_size: usize,
     free: Vec<BytesMut>,
@@ -37,7 +37,7 @@ impl Pool {
         true
     }
 
-    /// An empty chunk, or `None` if the allocator has no memory for it.
+    /// A chunk with any bytes in it, or `None` if the allocator has no memory for it.
     pub(crate) fn take(&mut self) -> Option<BytesMut> {
         match self.free.pop() {
             Some(chunk) => Some(chunk),
@@ -47,11 +47,11 @@ impl Pool {
 
     /// Takes a chunk back. One whose bytes somebody still holds is left to its last holder.
     pub(crate) fn give(&mut self, chunk: Bytes) {
-        if let Ok(mut chunk) = chunk.try_into_mut() {
-            chunk.clear();
-            if chunk.capacity() >= self.chunk_size {
-                self.free.push(chunk);
-            }
+        if let Ok(mut chunk) = chunk.try_into_mut()
+            && chunk.capacity() >= self.chunk_size
+        {
+            chunk.resize(self.chunk_size, 0);
+            self.free.push(chunk);
         }
     }
 
@@ -73,7 +73,7 @@ impl Pool {
 fn allocate(size: usize) -> Option<BytesMut> {
     let mut vec = Vec::new();
     vec.try_reserve_exact(size + 1).ok()?;
-    vec.push(0);
+    vec.resize(size + 1, 0);
     let mut chunk = Bytes::from(vec).try_into_mut().ok()?;
     drop(chunk.split_to(1));
     Some(chunk)
@@ -87,14 +87,14 @@ mod tests {
     fn a_chunk_comes_back_to_the_same_place() {
         let mut pool = Pool::new(256);
         let mut chunk = pool.take().unwrap();
-        assert!(chunk.is_empty() && chunk.capacity() >= 256);
+        assert_eq!(chunk.len(), 256);
         let place = chunk.as_ptr();
         for _ in 0..3 {
-            chunk.extend_from_slice(&[7; 256]);
-            assert_eq!(chunk.as_ptr(), place);
+            chunk[..7].copy_from_slice(&[7; 7]);
+            chunk.truncate(7);
             pool.give(chunk.freeze());
             chunk = pool.take().unwrap();
-            assert_eq!((chunk.as_ptr(), chunk.len()), (place, 0));
+            assert_eq!((chunk.as_ptr(), chunk.len()), (place, 256));
         }
     }
 
@@ -102,11 +102,12 @@ mod tests {
     fn bytes_in_somebodys_hands_are_never_reused() {
         let mut pool = Pool::new(256);
         let mut chunk = pool.take().unwrap();
-        chunk.extend_from_slice(b"in flight");
+        chunk[..9].copy_from_slice(b"in flight");
+        chunk.truncate(9);
         let sent = chunk.freeze();
         pool.give(sent.clone());
         let mut other = pool.take().unwrap();
-        other.extend_from_slice(b"different");
+        other[..9].copy_from_slice(b"different");
         assert_eq!(&sent[..], b"in flight");
     }
 }

@@ -183,6 +183,7 @@ impl Accumulator {
         let queue = &mut self.queues[partition as usize];
         let slot = queue.open?;
         let batch = &mut self.batches[slot as usize];
+        batch.body.touch_ahead();
         let measure = batch.body.measure(record);
         let len = batch.body.wire_len() + measure.total;
         let full = len >= self.batch_size;

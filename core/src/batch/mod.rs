@@ -5,6 +5,7 @@
 mod split;
 
 use alloc::vec::Vec;
+use core::hint;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -38,9 +39,10 @@ impl Stamp {
 /// The records of one batch: open for appending, then sealed.
 #[derive(Default)]
 pub(crate) struct Body {
-    /// Chunks being written; those before `tail` are full.
+    /// Chunks being written: those before `tail` are full, and of that one `at` bytes are written.
     chunks: Vec<BytesMut>,
     tail: usize,
+    at: usize,
     /// The bytes that still fit into the chunks.
     room: usize,
     sealed: Vec<Bytes>,
@@ -102,9 +104,9 @@ impl Body {
         len <= self.room
     }
 
-    /// Adds an empty chunk to write to.
+    /// Adds a chunk to write to.
     pub(crate) fn add_chunk(&mut self, chunk: BytesMut) {
-        self.room += chunk.capacity() - chunk.len();
+        self.room += chunk.len();
         self.chunks.push(chunk);
     }
 
@@ -130,11 +132,29 @@ impl Body {
         self.count += 1;
     }
 
+    /// Has the processor fetch what the record after the next one is written to: else the first atomic instruction after the
+    /// writing waits for it.
+    #[inline]
+    pub(crate) fn touch_ahead(&self) {
+        if let Some(chunk) = self.chunks.get(self.tail) {
+            for ahead in [128, 192] {
+                hint::black_box(chunk.get(self.at + ahead).copied());
+            }
+        }
+    }
+
     /// Closes the batch for appending; its bytes never change from here on.
     pub(crate) fn seal(&mut self) {
+        let (tail, at) = (self.tail, self.at);
+        let written = |(i, mut chunk): (usize, BytesMut)| {
+            if i >= tail {
+                chunk.truncate(if i == tail { at } else { 0 });
+            }
+            chunk.freeze()
+        };
         self.sealed
-            .extend(self.chunks.drain(..).map(BytesMut::freeze));
-        (self.tail, self.room) = (0, 0);
+            .extend(self.chunks.drain(..).enumerate().map(written));
+        (self.tail, self.at, self.room) = (0, 0, 0);
     }
 
     /// The records' bytes of a sealed batch, in order.
@@ -210,13 +230,12 @@ impl Body {
     /// stored one by one and then loaded together make a processor wait for the stores.
     #[inline]
     fn put_fields(&mut self, write: impl FnOnce(&mut Fields<'_>)) {
-        let chunk = &mut self.chunks[self.tail];
-        let before = chunk.len();
-        if chunk.capacity() - before >= Fields::MOST {
-            chunk.extend_from_slice(&[0; Fields::MOST]);
-            let bytes = chunk.last_chunk_mut().expect("so many were just added");
+        let place = self.chunks[self.tail]
+            .get_mut(self.at..)
+            .and_then(<[u8]>::first_chunk_mut);
+        if let Some(bytes) = place {
             let len = Fields::written(bytes, write);
-            chunk.truncate(before + len);
+            self.at += len;
             (self.len, self.room) = (self.len + len, self.room - len);
         } else {
             let mut bytes = [0; Fields::MOST];
@@ -230,12 +249,13 @@ impl Body {
         self.len += bytes.len();
         self.room -= bytes.len();
         while !bytes.is_empty() {
-            let chunk = &mut self.chunks[self.tail];
-            let fits = (chunk.capacity() - chunk.len()).min(bytes.len());
-            chunk.extend_from_slice(&bytes[..fits]);
-            bytes = &bytes[fits..];
+            let room = &mut self.chunks[self.tail][self.at..];
+            let (now, later) = bytes.split_at(room.len().min(bytes.len()));
+            room[..now.len()].copy_from_slice(now);
+            self.at += now.len();
+            bytes = later;
             if !bytes.is_empty() {
-                self.tail += 1;
+                (self.tail, self.at) = (self.tail + 1, 0);
             }
         }
     }

@@ -19,8 +19,9 @@ const PARTITIONS: i32 = 6;
 fn desk(size: usize) -> (Desk, Topic, Payload) {
     let (mut desk, topic) = Desk::new(&[], PARTITIONS);
     let payload = Payload::new(size);
-    // What is made once is there afterwards.
-    desk.send_all(topic, &payload, RECORDS);
+    // What is made once is there afterwards, memory for so many records too.
+    send(&mut desk, topic, &payload, Some(b"customer-7"), &HEADERS);
+    desk.drain();
     (desk, topic, payload)
 }
 

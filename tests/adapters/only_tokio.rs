@@ -8,6 +8,14 @@ use ottla_sim::{Fault, On};
 use super::hand::Hand;
 use super::harness::{block_on, cluster, poll_once, settings, to_t, within_a_minute};
 
+/// A runtime that makes progress only while this thread waits for it.
+fn on_this_thread() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
 #[test]
 fn without_a_runtime_there_is_an_error_and_no_panic() {
     let config = Config::builder()
@@ -24,10 +32,7 @@ fn without_a_runtime_there_is_an_error_and_no_panic() {
 fn one_thread_is_enough() {
     within_a_minute(|| {
         let cluster = cluster(1);
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
+        let runtime = on_this_thread();
         let producer = runtime.block_on(async {
             let config = settings(&cluster).buffer_memory(64 << 10).build().unwrap();
             let producer = ottla::tokio::start(config).unwrap();
@@ -52,10 +57,7 @@ fn one_thread_is_enough() {
 fn a_sender_that_never_waits_lets_the_driver_have_its_turn() {
     within_a_minute(|| {
         let cluster = cluster(1);
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
+        let runtime = on_this_thread();
         runtime.block_on(async {
             let config = settings(&cluster).build().unwrap();
             let producer = ottla::tokio::start(config).unwrap();
@@ -124,10 +126,7 @@ fn h137_what_arrived_during_a_pause_counts() {
             .linger(Duration::ZERO)
             .request_timeout(2 * answered_in);
         settings.delivery_timeout(2 * answered_in);
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
+        let runtime = on_this_thread();
         let mut delivery = None;
         runtime.block_on(async {
             let producer = ottla::tokio::start(settings.build().unwrap()).unwrap();

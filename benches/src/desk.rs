@@ -1,7 +1,5 @@
 //! The core on a desk: an instant broker in memory, and no sockets in between.
 
-use std::net::SocketAddr;
-
 use bytes::{Buf, BytesMut};
 use ottla_core::{
     Command, Config, ConnectionId, Disconnect, Event, Header, Instant, Outcome, ProducerCore,
@@ -43,11 +41,20 @@ pub(crate) struct Desk {
 impl Desk {
     /// A producer with these settings that knows its topic's partitions and is connected.
     pub(crate) fn new(settings: &[(&str, &str)], partitions: i32) -> (Self, Topic) {
+        Self::with_brokers(settings, partitions, 1)
+    }
+
+    /// The same in a cluster of so many brokers, and connected to each that leads a partition.
+    pub(crate) fn with_brokers(
+        settings: &[(&str, &str)],
+        partitions: i32,
+        brokers: u16,
+    ) -> (Self, Topic) {
         let config = config(settings, PORT).with_checksum(crc32c::crc32c_append);
         let now = Instant::ORIGIN;
         let mut desk = Self {
             core: ProducerCore::new(config, [7; 32], now),
-            broker: NullBroker::new("127.0.0.1", PORT, partitions),
+            broker: NullBroker::new("127.0.0.1", PORT, partitions).with_brokers(brokers),
             now,
             request: BytesMut::new(),
             answers: Vec::new(),
@@ -150,11 +157,7 @@ impl Desk {
     }
 
     fn obey(&mut self, command: Command) {
-        let here = [SocketAddr::from(([127, 0, 0, 1], PORT))];
         match command {
-            Command::Resolve { lookup, .. } => {
-                self.core.handle_resolved(self.now, lookup, Ok(&here));
-            }
             Command::Connect { connection, .. } => {
                 self.core.handle_connected(self.now, connection);
             }
@@ -163,6 +166,8 @@ impl Desk {
                 self.core
                     .handle_disconnected(self.now, connection, why, None);
             }
+            // The brokers' addresses are numbers.
+            Command::Resolve { .. } => unreachable!("{command:?}"),
             _ => {}
         }
     }

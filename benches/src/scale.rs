@@ -1,4 +1,4 @@
-//! The same work over more partitions and more topics: what a record costs must stay flat.
+//! The same work over more partitions, more topics and more brokers: what a record costs must stay flat.
 
 use ottla_core::{Record, Topic};
 
@@ -11,41 +11,49 @@ const SIZE: usize = 100;
 const RECORDS: usize = 1_000_000;
 const TRIES: usize = 3;
 
-/// Partitions of a topic, and topics.
-const SHAPES: [(i32, usize); 8] = [
-    (1, 1),
-    (10, 1),
-    (100, 1),
-    (1_000, 1),
-    (10_000, 1),
-    (6, 10),
-    (6, 100),
-    (6, 1_000),
+/// Partitions of a topic, topics, and brokers, which lead the partitions in turn.
+const SHAPES: [(i32, usize, u16); 11] = [
+    (1, 1, 1),
+    (10, 1, 1),
+    (100, 1, 1),
+    (1_000, 1, 1),
+    (10_000, 1, 1),
+    (6, 10, 1),
+    (6, 100, 1),
+    (6, 1_000, 1),
+    (600, 1, 1),
+    (600, 1, 10),
+    (600, 1, 100),
 ];
 
 pub(crate) fn run() -> Table {
     let mut table = Table::new(&[
-        "scale: topics × partitions",
+        "scale: topics × partitions on brokers",
         "CPU per record, ns",
         "spread, ns",
     ]);
-    for (partitions, topics) in SHAPES {
+    for (partitions, topics, brokers) in SHAPES {
         let one = |spread| {
-            let tries = (0..TRIES).map(|_| one(partitions, topics, spread));
+            let tries = (0..TRIES).map(|_| one(partitions, topics, brokers, spread));
             median(tries.collect()).cpu_per_record()
         };
-        table.row(format!("{topics} × {partitions}"), &[one(false), one(true)]);
+        table.row(
+            format!("{topics} × {partitions} on {brokers}"),
+            &[one(false), one(true)],
+        );
     }
     table
 }
 
 /// Records go to one topic after the other; `spread`: to one partition after the other too, so that batches stay small.
-fn one(partitions: i32, topics: usize, spread: bool) -> Cost {
+fn one(partitions: i32, topics: usize, brokers: u16, spread: bool) -> Cost {
     let payload = Payload::new(SIZE);
-    let (mut desk, first) = Desk::new(&[], partitions);
+    let (mut desk, first) = Desk::with_brokers(&[], partitions, brokers);
     let names = (1..topics).map(|n| format!("letters-{n}"));
     let mut topics: Vec<Topic> = names.map(|name| desk.topic(&name)).collect();
     topics.push(first);
+    let connections = desk.core.metrics().connections_made;
+    assert_eq!(connections, brokers.into(), "every broker has one");
     let before = desk.written;
     let cost = Cost::of(RECORDS, || {
         for n in 0..RECORDS {

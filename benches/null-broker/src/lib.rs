@@ -1,5 +1,6 @@
 //! A Kafka broker that acknowledges everything and keeps nothing, so that a measurement shows the producer and not the
-//! broker. It is a cluster of one, in which every topic exists and has the same number of partitions.
+//! broker. It is a cluster of one, or of as many as it is told, in which every topic exists and has the same number of
+//! partitions.
 //!
 //! It answers ApiVersions, Metadata, InitProducerId and Produce up to the version that Kafka 2.8 speaks, which all
 //! clients know: newer ones add nothing to what is measured.
@@ -23,11 +24,12 @@ use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 
 pub use server::serve;
 
-/// The broker, as far as it has a state.
+/// The broker, or all brokers of the cluster in one, as far as it has a state.
 #[derive(Debug)]
 pub struct NullBroker {
     host: StrBytes,
     port: u16,
+    brokers: u16,
     partitions: i32,
     next_producer_id: i64,
     /// The next offset of each partition, as if its log were kept.
@@ -57,10 +59,18 @@ impl NullBroker {
         Self {
             host: StrBytes::from_string(host.to_owned()),
             port,
+            brokers: 1,
             partitions,
             next_producer_id: 1_000,
             ends: HashMap::new(),
         }
+    }
+
+    /// As so many brokers, at this port and those after it, which lead a topic's partitions in turn. This one answers for
+    /// all of them.
+    #[must_use]
+    pub fn with_brokers(self, brokers: u16) -> Self {
+        Self { brokers, ..self }
     }
 
     /// Answers a request, both without the length in front for the request and with it for the answer. `None` is no
@@ -106,14 +116,20 @@ impl NullBroker {
     }
 
     fn metadata(&self, request: MetadataRequest) -> MetadataResponse {
-        let me = BrokerId(1);
+        let broker = |nth: u16| {
+            MetadataResponseBroker::default()
+                .with_node_id(BrokerId(1 + i32::from(nth)))
+                .with_host(self.host.clone())
+                .with_port((self.port + nth).into())
+        };
         let partition = |index| {
+            let leader = BrokerId(1 + index % i32::from(self.brokers));
             MetadataResponsePartition::default()
                 .with_partition_index(index)
-                .with_leader_id(me)
+                .with_leader_id(leader)
                 .with_leader_epoch(0)
-                .with_replica_nodes(vec![me])
-                .with_isr_nodes(vec![me])
+                .with_replica_nodes(vec![leader])
+                .with_isr_nodes(vec![leader])
         };
         let topic = |name| {
             MetadataResponseTopic::default()
@@ -123,13 +139,8 @@ impl NullBroker {
         let asked = request.topics.unwrap_or_default().into_iter();
         MetadataResponse::default()
             .with_cluster_id(Some(StrBytes::from_static_str("null-broker")))
-            .with_controller_id(me)
-            .with_brokers(vec![
-                MetadataResponseBroker::default()
-                    .with_node_id(me)
-                    .with_host(self.host.clone())
-                    .with_port(self.port.into()),
-            ])
+            .with_controller_id(BrokerId(1))
+            .with_brokers((0..self.brokers).map(broker).collect())
             .with_topics(asked.map(|asked| topic(asked.name)).collect())
     }
 

@@ -17,25 +17,37 @@ use crate::table::Table;
 pub(crate) struct Counting;
 
 static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+/// Bytes that are allocated now.
+static HELD: AtomicUsize = AtomicUsize::new(0);
 
 // SAFETY: all is the system's allocator's own doing; counting touches no memory of its.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        HELD.fetch_add(layout.size(), Ordering::Relaxed);
         // SAFETY: as the caller promises.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        HELD.fetch_sub(layout.size(), Ordering::Relaxed);
         // SAFETY: as the caller promises.
         unsafe { System.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        HELD.fetch_add(size.wrapping_sub(layout.size()), Ordering::Relaxed);
         // SAFETY: as the caller promises.
         unsafe { System.realloc(pointer, layout, size) }
     }
+}
+
+/// The bytes that are given back when something is dropped: those that it held.
+pub(crate) fn held_by<T>(thing: T) -> usize {
+    let before = HELD.load(Ordering::Relaxed);
+    drop(thing);
+    before - HELD.load(Ordering::Relaxed)
 }
 
 const SIZE: usize = 100;

@@ -4,6 +4,7 @@ use ottla_core::{Record, Topic};
 
 use crate::desk::{Desk, TIMESTAMP};
 use crate::measure::{Cost, median};
+use crate::memory::held_by;
 use crate::payload::Payload;
 use crate::table::Table;
 
@@ -31,22 +32,26 @@ pub(crate) fn run() -> Table {
         "scale: topics × partitions on brokers",
         "CPU per record, ns",
         "spread, ns",
+        "core's memory then, MB",
     ]);
     for (partitions, topics, brokers) in SHAPES {
         let one = |spread| {
             let tries = (0..TRIES).map(|_| one(partitions, topics, brokers, spread));
-            median(tries.collect()).cpu_per_record()
+            let (costs, held): (Vec<_>, Vec<_>) = tries.unzip();
+            (median(costs).cpu_per_record(), held[0] as f64 / 1e6)
         };
+        let ((together, _), (spread, held)) = (one(false), one(true));
         table.row(
             format!("{topics} × {partitions} on {brokers}"),
-            &[one(false), one(true)],
+            &[together, spread, held],
         );
     }
     table
 }
 
-/// Records go to one topic after the other; `spread`: to one partition after the other too, so that batches stay small.
-fn one(partitions: i32, topics: usize, brokers: u16, spread: bool) -> Cost {
+/// What the records cost, and the bytes that the core holds after the last. They go to one topic after the other;
+/// `spread`: to one partition after the other too, so that batches stay small.
+fn one(partitions: i32, topics: usize, brokers: u16, spread: bool) -> (Cost, usize) {
     let payload = Payload::new(SIZE);
     let (mut desk, first) = Desk::with_brokers(&[], partitions, brokers);
     let names = (1..topics).map(|n| format!("letters-{n}"));
@@ -76,5 +81,5 @@ fn one(partitions: i32, topics: usize, brokers: u16, spread: bool) -> Cost {
         RECORDS,
         "every record has its outcome"
     );
-    cost
+    (cost, held_by(desk.core))
 }

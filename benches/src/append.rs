@@ -2,7 +2,7 @@
 
 use ottla_core::Record;
 
-use crate::desk::{Desk, HEADERS, TIMESTAMP};
+use crate::desk::{Desk, HEADERS, record};
 use crate::measure::{Cost, median};
 use crate::payload::Payload;
 use crate::table::Table;
@@ -43,12 +43,9 @@ fn one(size: usize, has_key: bool, has_headers: bool) -> Cost {
         cost.add(Cost::of(AT_ONCE / (size + 128), || {
             for n in 0..AT_ONCE / (size + 128) {
                 let record = Record {
-                    topic,
-                    partition: None,
-                    timestamp: TIMESTAMP,
                     key: has_key.then(|| &keys[n % keys.len()][..]),
-                    value: Some(payload.value(n)),
                     headers: if has_headers { &HEADERS } else { &[] },
+                    ..record(topic, payload.value(n))
                 };
                 desk.core.send(desk.now(), &record).expect("there is room");
             }

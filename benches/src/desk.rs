@@ -12,7 +12,7 @@ use crate::payload::Payload;
 const PORT: u16 = 9092;
 
 /// The time of every record, in milliseconds since the Unix epoch.
-pub(crate) const TIMESTAMP: i64 = 1_767_225_600_000;
+const TIMESTAMP: i64 = 1_767_225_600_000;
 
 /// What a record has that has headers.
 pub(crate) const HEADERS: [Header<'static>; 2] = [
@@ -63,18 +63,10 @@ impl Desk {
         };
         let topic = desk.topic("letters");
         // The first records prove the leaders, and warm up what is kept for the next.
-        for partition in 0..partitions {
-            let record = Record {
-                topic,
-                partition: Some(partition),
-                timestamp: 0,
-                key: None,
-                value: Some(b"first"),
-                headers: &[],
-            };
-            desk.send(&record);
-        }
-        desk.drain();
+        desk.send_each(partitions as usize, |n| Record {
+            partition: Some(n as i32),
+            ..record(topic, b"first")
+        });
         desk.written = 0;
         (desk, topic)
     }
@@ -105,17 +97,17 @@ impl Desk {
         }
     }
 
-    /// Sends so many records without keys, and lets them come to their end. A turn comes as often as a driver would have it.
+    /// Sends so many records without keys, and lets them come to their end.
     pub(crate) fn send_all(&mut self, topic: Topic, payload: &Payload, records: usize) {
+        self.send_each(records, |n| record(topic, payload.value(n)));
+    }
+
+    /// Sends so many records, each of which has a number, and lets them come to their end. A turn comes as often as a
+    /// driver would have it.
+    #[inline]
+    pub(crate) fn send_each<'a>(&mut self, records: usize, record: impl Fn(usize) -> Record<'a>) {
         for n in 0..records {
-            self.send(&Record {
-                topic,
-                partition: None,
-                timestamp: TIMESTAMP,
-                key: None,
-                value: Some(payload.value(n)),
-                headers: &[],
-            });
+            self.send(&record(n));
             if n % 1_000 == 0 {
                 self.turn();
             }
@@ -189,6 +181,19 @@ impl Desk {
             let answer = self.broker.answer(request).expect("a request it knows");
             self.answers.extend(answer.map(|answer| (link, answer)));
         }
+    }
+}
+
+/// A record with a value and no more, for whatever partition.
+#[inline]
+pub(crate) fn record(topic: Topic, value: &[u8]) -> Record<'_> {
+    Record {
+        topic,
+        partition: None,
+        timestamp: TIMESTAMP,
+        key: None,
+        value: Some(value),
+        headers: &[],
     }
 }
 

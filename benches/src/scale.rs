@@ -2,7 +2,7 @@
 
 use ottla_core::{Record, Topic};
 
-use crate::desk::{Desk, TIMESTAMP};
+use crate::desk::{Desk, record};
 use crate::measure::{Cost, median};
 use crate::memory::held_by;
 use crate::payload::Payload;
@@ -61,20 +61,10 @@ fn one(partitions: i32, topics: usize, brokers: u16, spread: bool) -> (Cost, usi
     assert_eq!(connections, brokers.into(), "every broker has one");
     let before = desk.written;
     let cost = Cost::of(RECORDS, || {
-        for n in 0..RECORDS {
-            desk.send(&Record {
-                topic: topics[n % topics.len()],
-                partition: spread.then_some((n / topics.len()) as i32 % partitions),
-                timestamp: TIMESTAMP,
-                key: None,
-                value: Some(payload.value(n)),
-                headers: &[],
-            });
-            if n % 1_000 == 0 {
-                desk.turn();
-            }
-        }
-        desk.drain();
+        desk.send_each(RECORDS, |n| Record {
+            partition: spread.then_some((n / topics.len()) as i32 % partitions),
+            ..record(topics[n % topics.len()], payload.value(n))
+        });
     });
     assert_eq!(
         desk.written - before,

@@ -9,7 +9,7 @@ mod payload;
 use gungraun::prelude::*;
 use ottla_core::{Header, Record, Topic};
 
-use desk::{Desk, HEADERS, TIMESTAMP};
+use desk::{Desk, HEADERS, record};
 use payload::Payload;
 
 const RECORDS: usize = 10_000;
@@ -34,12 +34,9 @@ fn send(
 ) {
     for n in 0..RECORDS {
         desk.send(&Record {
-            topic,
-            partition: None,
-            timestamp: TIMESTAMP,
             key,
-            value: Some(payload.value(n)),
             headers,
+            ..record(topic, payload.value(n))
         });
     }
 }

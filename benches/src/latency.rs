@@ -2,16 +2,16 @@
 //! its answer read by nobody but the sender.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ottla::{Producer, Record};
 
 use crate::desk::{Desk, config};
 use crate::elsewhere::Elsewhere;
 use crate::limit::Line;
-use crate::measure::Cost;
+use crate::measure::Report;
 use crate::outcomes::Outcomes;
-use crate::pace::Pace;
+use crate::pace::send_at;
 use crate::payload::Payload;
 use crate::table::Table;
 use crate::{Failure, PARTITIONS};
@@ -38,12 +38,15 @@ pub(crate) fn run() -> Table {
         ];
         for (name, way) in ways {
             let broker = Elsewhere::start(PARTITIONS);
-            let Paced { mut times, cost } = way(broker.port(), rate).expect("all are written");
-            times.sort_unstable();
-            let at = |share: f64| times[(times.len() as f64 * share) as usize] as f64 / 1e3;
+            let report = way(broker.port(), rate).expect("all are written");
             table.row(
                 format!("{rate} records/s, {name}"),
-                &[at(0.5), at(0.99), at(0.999), cost.cpu_per_record() / 1e3],
+                &[
+                    report.micros(0.5),
+                    report.micros(0.99),
+                    report.micros(0.999),
+                    report.cost.cpu_per_record() / 1e3,
+                ],
             );
         }
     }
@@ -51,15 +54,9 @@ pub(crate) fn run() -> Table {
 }
 
 /// Sends to the broker at a port, so many records a second.
-type Way = fn(u16, usize) -> Result<Paced, Failure>;
+type Way = fn(u16, usize) -> Result<Report, Failure>;
 
-/// How long each record took, in nanoseconds, and what all cost.
-struct Paced {
-    times: Vec<u64>,
-    cost: Cost,
-}
-
-fn with_tokio(port: u16, rate: usize) -> Result<Paced, Failure> {
+fn with_tokio(port: u16, rate: usize) -> Result<Report, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
@@ -68,13 +65,13 @@ fn with_tokio(port: u16, rate: usize) -> Result<Paced, Failure> {
     application(&producer, rate)
 }
 
-fn with_threads(port: u16, rate: usize) -> Result<Paced, Failure> {
+fn with_threads(port: u16, rate: usize) -> Result<Report, Failure> {
     let producer = ottla::blocking::start(config(SETTINGS, port))?;
     application(&producer, rate)
 }
 
 /// Sends from this thread; outcomes come to callbacks.
-fn application(producer: &Producer, rate: usize) -> Result<Paced, Failure> {
+fn application(producer: &Producer, rate: usize) -> Result<Report, Failure> {
     let payload = Payload::new(SIZE);
     let topic = producer.topic("letters")?;
     let record = |n| Record::to(topic).value(payload.value(n));
@@ -83,27 +80,17 @@ fn application(producer: &Producer, rate: usize) -> Result<Paced, Failure> {
     }
     let records = rate * SECONDS;
     let outcomes = Arc::new(Outcomes::timed(records));
-    let start = Cost::begin();
-    let mut pace = Pace::new(rate, records);
-    while let Some(due) = pace.due() {
-        for n in due {
-            outcomes.begin(n);
-            let outcomes = Arc::clone(&outcomes);
-            let end = move |outcome: Result<_, _>| outcomes.end(n, outcome.is_ok());
-            producer.send_with_blocking(record(n), end)?;
-        }
-    }
-    outcomes.wait_for(records)?;
-    let cost = start.end(records);
+    let report = send_at(rate, records, &outcomes, |n| {
+        let outcomes = Arc::clone(&outcomes);
+        let end = move |outcome: Result<_, _>| outcomes.end(n, outcome.is_ok());
+        Ok(producer.send_with_blocking(record(n), end)?)
+    })?;
     producer.close_blocking(Duration::from_secs(10))?;
-    Ok(Paced {
-        times: outcomes.latencies(),
-        cost,
-    })
+    Ok(report)
 }
 
 /// One record in each request, the same every time.
-fn with_a_socket(port: u16, rate: usize) -> Result<Paced, Failure> {
+fn with_a_socket(port: u16, rate: usize) -> Result<Report, Failure> {
     let (mut desk, topic) = Desk::new(SETTINGS, PARTITIONS);
     desk.tap = Some(Vec::new());
     desk.send_all(topic, &Payload::new(SIZE), 1);
@@ -111,18 +98,10 @@ fn with_a_socket(port: u16, rate: usize) -> Result<Paced, Failure> {
     let mut line = Line::to(port);
     line.round(&requests);
     let records = rate * SECONDS;
-    let mut times = Vec::with_capacity(records);
-    let start = Cost::begin();
-    let mut pace = Pace::new(rate, records);
-    while let Some(due) = pace.due() {
-        for _ in due {
-            let sent = Instant::now();
-            line.round(&requests);
-            times.push(sent.elapsed().as_nanos() as u64);
-        }
-    }
-    Ok(Paced {
-        times,
-        cost: start.end(records),
+    let outcomes = Outcomes::timed(records);
+    send_at(rate, records, &outcomes, |n| {
+        line.round(&requests);
+        outcomes.end(n, true);
+        Ok(())
     })
 }

@@ -35,6 +35,12 @@ impl Cost {
         self.cpu.as_nanos() as f64 / self.records as f64
     }
 
+    /// With the time that each record took, in nanoseconds.
+    pub(crate) fn with(self, mut times: Vec<u64>) -> Report {
+        times.sort_unstable();
+        Report { cost: self, times }
+    }
+
     /// Records a second.
     pub(crate) fn rate(&self) -> f64 {
         self.records as f64 / self.wall.as_secs_f64()
@@ -51,6 +57,19 @@ impl Cost {
         cpu: Duration::ZERO,
         wall: Duration::ZERO,
     };
+}
+
+/// What some records cost, and how long each of them took, where somebody looked.
+pub(crate) struct Report {
+    pub(crate) cost: Cost,
+    times: Vec<u64>,
+}
+
+impl Report {
+    /// How long such a share of the records took at most, in microseconds.
+    pub(crate) fn micros(&self, share: f64) -> f64 {
+        self.times[(self.times.len() as f64 * share) as usize] as f64 / 1e3
+    }
 }
 
 /// When something began.

@@ -4,6 +4,10 @@ use std::ops::Range;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::Failure;
+use crate::measure::{Cost, Report};
+use crate::outcomes::Outcomes;
+
 /// The `n`-th record is due at start + n / rate. Nobody spins: points of the grid are at least 100 µs apart, so that at
 /// high rates a few records are sent at once, and the system's timer may be late by its usual slack of about 50 µs.
 pub(crate) struct Pace {
@@ -44,4 +48,23 @@ impl Pace {
             thread::sleep(Duration::from_nanos((next - elapsed) as u64));
         }
     }
+}
+
+/// Sends so many records at a rate and waits for their outcomes. `send` sends the `n`-th; its outcome comes to `outcomes`.
+pub(crate) fn send_at(
+    rate: usize,
+    records: usize,
+    outcomes: &Outcomes,
+    mut send: impl FnMut(usize) -> Result<(), Failure>,
+) -> Result<Report, Failure> {
+    let start = Cost::begin();
+    let mut pace = Pace::new(rate, records);
+    while let Some(due) = pace.due() {
+        for n in due {
+            outcomes.begin(n);
+            send(n)?;
+        }
+    }
+    outcomes.wait_for(records)?;
+    Ok(start.end(records).with(outcomes.latencies()))
 }

@@ -8,7 +8,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::Failure;
 use crate::job::{Job, Mode};
-use crate::measure::{Report, Start};
+use crate::measure::{Cost, Report};
 use crate::outcomes::Outcomes;
 use crate::pace::Pace;
 
@@ -63,9 +63,9 @@ async fn throughput<P: Peer>(job: &Job, records: usize) -> Result<Report, Failur
     let most = job.outstanding();
     let mut kept = VecDeque::with_capacity(most + 1);
     send_all(&mut peer, Job::WARM_UP, &mut kept, most).await?;
-    let start = Start::now();
+    let start = Cost::begin();
     send_all(&mut peer, records, &mut kept, most).await?;
-    let report = start.end(records);
+    let report = start.end(records).with(Vec::new());
     peer.close().await;
     Ok(report)
 }
@@ -104,7 +104,7 @@ fn latency<P: Peer>(
         let mut kept = VecDeque::new();
         send_all(&mut peer, Job::WARM_UP, &mut kept, Job::WARM_UP).await?;
         let outcomes = Arc::new(Outcomes::timed(records));
-        let start = Start::now();
+        let start = Cost::begin();
         let mut pace = Pace::new(rate, records);
         while let Some(due) = pace.due() {
             for n in due {

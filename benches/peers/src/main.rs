@@ -6,8 +6,9 @@
 //! ```
 
 mod asynchronous;
-mod blocking;
 mod job;
+#[allow(dead_code)]
+#[path = "../../src/measure.rs"]
 mod measure;
 #[path = "../../src/outcomes.rs"]
 mod outcomes;
@@ -15,6 +16,7 @@ mod outcomes;
 mod pace;
 #[path = "../../src/payload.rs"]
 mod payload;
+mod report;
 #[cfg(feature = "confluent-kafka")]
 mod with_confluent;
 #[cfg(feature = "krafka")]
@@ -60,5 +62,5 @@ fn run(job: &Job) -> Result<String, Failure> {
         "rskafka" => with_rskafka::run(job),
         other => Err(format!("there is no peer {other} in this build").into()),
     };
-    Ok(report?.json(job))
+    Ok(report::json(&report?, job))
 }

@@ -13,11 +13,12 @@ use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, DeliveryResult, ProducerContext, ThreadedProducer};
 
+use crate::Failure;
 use crate::job::{BUFFER, Job, Mode, TOPIC};
-use crate::measure::{Report, Start};
+use crate::measure::{Cost, Report};
 use crate::outcomes::Outcomes;
+use crate::pace::send_at;
 use crate::payload::Payload;
-use crate::{Failure, blocking};
 
 pub(crate) fn run(job: &Job) -> Result<Report, Failure> {
     let times = match job.mode {
@@ -29,11 +30,11 @@ pub(crate) fn run(job: &Job) -> Result<Report, Failure> {
     peer.send_all(times, Job::WARM_UP)?;
     match job.mode {
         Mode::Throughput { records } => {
-            let start = Start::now();
+            let start = Cost::begin();
             peer.send_all(times, records)?;
-            Ok(start.end(records))
+            Ok(start.end(records).with(Vec::new()))
         }
-        Mode::Latency { rate, .. } => blocking::latency(rate, &outcomes, times, |n| peer.send(n)),
+        Mode::Latency { rate, .. } => send_at(rate, times, &outcomes, |n| peer.send(n)),
     }
 }
 

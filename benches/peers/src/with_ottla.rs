@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use ottla::{Config, Delivery, Producer, Record, Topic};
 
+use crate::Failure;
 use crate::asynchronous::{self, Peer};
 use crate::job::{BUFFER, Job, Mode, TOPIC};
-use crate::measure::{Report, Start};
+use crate::measure::{Cost, Report};
 use crate::outcomes::Outcomes;
+use crate::pace::send_at;
 use crate::payload::Payload;
-use crate::{Failure, blocking};
 
 const CLOSE: Duration = Duration::from_secs(10);
 
@@ -25,14 +26,14 @@ pub(crate) fn blocking(job: &Job) -> Result<Report, Failure> {
     ottla.send_all(Job::WARM_UP, job.outstanding())?;
     let report = match job.mode {
         Mode::Throughput { records } => {
-            let start = Start::now();
+            let start = Cost::begin();
             ottla.send_all(records, job.outstanding())?;
-            start.end(records)
+            start.end(records).with(Vec::new())
         }
         Mode::Latency { rate, seconds } => {
             let records = rate * seconds;
             let outcomes = Arc::new(Outcomes::timed(records));
-            blocking::latency(rate, &outcomes, records, |n| {
+            send_at(rate, records, &outcomes, |n| {
                 let outcomes = Arc::clone(&outcomes);
                 let end = move |outcome: Result<_, _>| outcomes.end(n, outcome.is_ok());
                 Ok(producer.send_with_blocking(ottla.record(n), end)?)

@@ -174,7 +174,8 @@ impl Desk {
             for slice in transmit.slices() {
                 self.request.extend_from_slice(slice);
             }
-            drop(transmit);
+            transmit.advance(transmit.len());
+            self.core.recycle(transmit);
             self.core.handle_written(self.now, link);
             let mut request = self.request.split().freeze();
             request.advance(4);

@@ -122,11 +122,14 @@ impl Body {
             self.max_timestamp = record.timestamp;
         }
         self.max_timestamp = self.max_timestamp.max(record.timestamp);
-        let before = self.len;
         self.write(record, measure);
         debug_assert_eq!(
-            self.len - before,
-            measure.total,
+            self.len,
+            self.chunks[..self.tail]
+                .iter()
+                .map(|c| c.len())
+                .sum::<usize>()
+                + self.at,
             "a record takes what was measured"
         );
         self.count += 1;
@@ -199,7 +202,12 @@ impl Body {
     fn write(&mut self, record: &Record<'_>, measure: Measure) {
         let count = self.count;
         let key = record.key.unwrap_or_default();
-        self.put_fields(|fields| {
+        let mut pen = Pen {
+            chunks: &mut self.chunks,
+            tail: self.tail,
+            at: self.at,
+        };
+        pen.put_fields(|fields| {
             fields.varint(measure.body as i64);
             fields.varint(0); // attributes, a byte
             fields.varint(measure.timestamp_delta);
@@ -210,22 +218,31 @@ impl Body {
             }
         });
         if !key.is_empty() {
-            self.put(key);
-            self.put_fields(|fields| fields.length(record.value));
+            pen.put(key);
+            pen.put_fields(|fields| fields.length(record.value));
         }
-        self.put(record.value.unwrap_or_default());
-        if record.headers.is_empty() {
-            return self.put(&[0]);
-        }
-        self.put_fields(|fields| fields.varint(record.headers.len() as i64));
+        pen.put(record.value.unwrap_or_default());
+        pen.put_fields(|fields| fields.varint(record.headers.len() as i64));
         for header in record.headers {
-            self.put_fields(|fields| fields.length(Some(header.name.as_bytes())));
-            self.put(header.name.as_bytes());
-            self.put_fields(|fields| fields.length(header.value));
-            self.put(header.value.unwrap_or_default());
+            pen.put_fields(|fields| fields.length(Some(header.name.as_bytes())));
+            pen.put(header.name.as_bytes());
+            pen.put_fields(|fields| fields.length(header.value));
+            pen.put(header.value.unwrap_or_default());
         }
+        (self.tail, self.at) = (pen.tail, pen.at);
+        self.len += measure.total;
+        self.room -= measure.total;
     }
+}
 
+/// Where the next byte is written: in registers for as long as a record takes.
+struct Pen<'a> {
+    chunks: &'a mut [BytesMut],
+    tail: usize,
+    at: usize,
+}
+
+impl Pen<'_> {
     /// Writes a few short fields: where they go, if there is room for the longest, and in between only if not. Bytes that are
     /// stored one by one and then loaded together make a processor wait for the stores.
     #[inline]
@@ -234,9 +251,7 @@ impl Body {
             .get_mut(self.at..)
             .and_then(<[u8]>::first_chunk_mut);
         if let Some(bytes) = place {
-            let len = Fields::written(bytes, write);
-            self.at += len;
-            (self.len, self.room) = (self.len + len, self.room - len);
+            self.at += Fields::written(bytes, write);
         } else {
             let mut bytes = [0; Fields::MOST];
             let len = Fields::written(&mut bytes, write);
@@ -245,19 +260,35 @@ impl Body {
     }
 
     /// Writes bytes, over as many chunks as they need.
-    fn put(&mut self, mut bytes: &[u8]) {
-        self.len += bytes.len();
-        self.room -= bytes.len();
-        while !bytes.is_empty() {
-            let room = &mut self.chunks[self.tail][self.at..];
-            let (now, later) = bytes.split_at(room.len().min(bytes.len()));
-            room[..now.len()].copy_from_slice(now);
-            self.at += now.len();
-            bytes = later;
-            if !bytes.is_empty() {
-                (self.tail, self.at) = (self.tail + 1, 0);
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        let end = self.at + bytes.len();
+        match self.chunks[self.tail].get_mut(self.at..end) {
+            Some(place) => {
+                place.copy_from_slice(bytes);
+                self.at = end;
             }
+            None => (self.tail, self.at) = put_over(self.chunks, self.tail, self.at, bytes),
         }
+    }
+}
+
+/// Writes bytes that don't fit into the chunk `tail` from `at` on; says where they end.
+#[cold]
+fn put_over(
+    chunks: &mut [BytesMut],
+    mut tail: usize,
+    mut at: usize,
+    mut bytes: &[u8],
+) -> (usize, usize) {
+    loop {
+        let room = &mut chunks[tail][at..];
+        let (now, later) = bytes.split_at(room.len().min(bytes.len()));
+        room[..now.len()].copy_from_slice(now);
+        if later.is_empty() {
+            return (tail, at + now.len());
+        }
+        (tail, at, bytes) = (tail + 1, 0, later);
     }
 }
 

@@ -22,7 +22,8 @@ use crate::{
 /// Starts a producer on a thread of its own, which ends with the producer.
 ///
 /// Whenever it has written records the thread rests for a 25th of `linger.ms`, at most 200 µs, so that it is not woken for
-/// each batch and each answer. A linger of 0 is without rest, and nobody who waits for the producer waits for that.
+/// each batch and each answer. It does not while somebody waits for a delivery, a flush or room, nor with a linger of 0;
+/// callbacks may come so much later.
 ///
 /// ```no_run
 /// # fn example() -> Result<(), Box<dyn std::error::Error>> {

@@ -6,13 +6,13 @@ use std::{
     future::Future,
     ops::Range,
     pin::Pin,
-    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError, Weak},
     task::{Context, Poll, Waker},
 };
 
 use ottla_core::{DeliveryError, Outcome};
 
-use crate::{outbox::quietly, share::Share};
+use crate::{outbox::quietly, share::Share, shared::Shared};
 
 /// The future of an accepted record's outcome; needs no particular executor.
 ///
@@ -92,6 +92,8 @@ pub(crate) struct Batch {
     /// The part that came first, which nearly always is the whole batch: read without a lock.
     first: OnceLock<Part>,
     rest: Mutex<Rest>,
+    /// The producer, whose driver does not rest while somebody waits.
+    producer: Weak<Shared>,
 }
 
 #[derive(Clone)]
@@ -173,6 +175,9 @@ impl Future for Delivery {
         let old = rest.sit_down(this.index, &mut this.seat, cx.waker());
         drop(rest);
         drop(old);
+        if let Some(producer) = this.batch.producer.upgrade() {
+            producer.lock().await_delivery();
+        }
         Poll::Pending
     }
 }
@@ -194,12 +199,13 @@ impl fmt::Debug for Delivery {
 }
 
 impl Batch {
-    pub(crate) fn new(topic: &'static str, partition: i32) -> Self {
+    pub(crate) fn new(topic: &'static str, partition: i32, producer: Weak<Shared>) -> Self {
         Self {
             topic,
             partition,
             first: OnceLock::new(),
             rest: Mutex::default(),
+            producer,
         }
     }
 
@@ -320,7 +326,7 @@ mod tests {
     };
 
     fn batch() -> Giver<Batch> {
-        Giver::new(Batch::new("t", 3))
+        Giver::new(Batch::new("t", 3, Weak::new()))
     }
 
     #[derive(Default)]

@@ -111,6 +111,7 @@ impl<R: Runtime> Driver<R> {
     pub fn new(setup: impl Into<Setup>, runtime: R) -> Result<(Producer, Self), StartError> {
         let (shared, on_warning) = setup.into().build()?;
         let shared = Arc::new(shared);
+        shared.lock().shared = Arc::downgrade(&shared);
         let driver = Self {
             shared: Arc::clone(&shared),
             runtime,
@@ -293,7 +294,7 @@ impl<R: Runtime> Driver<R> {
             && self.runtime.rest(rest)
         {
             self.alarm = now + rest;
-            let old = state.rest(self.alarm, cx.waker());
+            let old = state.rest(cx.waker());
             drop(state);
             drop(old);
             return Turn::Asleep;
@@ -463,8 +464,7 @@ mod tests {
             let waker = Waker::from(Arc::clone(&wakes));
             assert!(poll(&mut driver, &waker).is_pending());
             let mut state = driver.shared.lock();
-            let rest = driver.shared.clock.now() + Duration::from_secs(3_600);
-            drop(state.rest(rest, &waker));
+            drop(state.rest(&waker));
             drop(state);
             // A sleeping driver would be woken by it: a new topic is looked up.
             producer.try_send(Record::to("t")).unwrap_err();
@@ -483,6 +483,23 @@ mod tests {
         let close =
             |producer: Producer| Box::pin(async move { producer.close(Duration::ZERO).await });
         assert_eq!(wakes_after(close), 1);
+    }
+
+    #[test]
+    fn the_driver_does_not_rest_where_somebody_waits_for_a_delivery() {
+        let (producer, driver) = producer();
+        let (config, waker) = (producer.config(), Arc::new(Wakes::default()));
+        let mut state = driver.shared.lock();
+        assert!(state.can_rest(config));
+        state.await_delivery();
+        assert!(!state.can_rest(config));
+        assert!(state.can_rest(config), "only once for one who waits");
+        drop(state.rest(&Waker::from(Arc::clone(&waker))));
+        // Something is under way.
+        let _ = state.topic(driver.shared.clock.now(), "t".into());
+        state.await_delivery();
+        drop(state);
+        assert_eq!(waker.count(), 1);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What the producer's handles and its driver share: the state, its lock, and the rule by which the driver is woken.
 
 use std::{
+    mem,
     ops::{Deref, DerefMut},
     sync::{Mutex, MutexGuard, PoisonError},
     task::Waker,
@@ -34,8 +35,10 @@ pub(crate) struct Asleep {
     /// Its deadline; the clock's origin while it is awake, so that nothing is earlier.
     until: Instant,
     waker: Option<Waker>,
-    /// It rests until then: a record that makes a batch due does not wake it, but who would wait for it does.
-    rest: Option<Instant>,
+    /// It rests: a record that makes a batch due does not wake it, but who waits does.
+    rests: bool,
+    /// Somebody began to wait for a delivery since it last wrote records.
+    is_awaited: bool,
     /// What was free of `buffer.memory` when its last turn ended, or when somebody gave way to it.
     free: usize,
 }
@@ -89,7 +92,8 @@ impl Asleep {
         Self {
             until: Instant::ORIGIN,
             waker: None,
-            rest: None,
+            rests: false,
+            is_awaited: false,
             free: usize::MAX,
         }
     }
@@ -111,7 +115,7 @@ impl State {
     /// Begins a turn of the driver.
     pub(crate) fn wake_up(&mut self, moment: Moment) {
         self.driver.until = Instant::ORIGIN;
-        self.driver.rest = None;
+        self.driver.rests = false;
         self.turn = Some(moment);
     }
 
@@ -138,22 +142,29 @@ impl State {
     }
 
     /// Whether nobody waits for the driver, or soon would.
-    pub(crate) fn can_rest(&self, config: &Config) -> bool {
+    pub(crate) fn can_rest(&mut self, config: &Config) -> bool {
+        let is_awaited = mem::take(&mut self.driver.is_awaited);
         let has_room = self.core.buffer_available() > config.buffer_memory() / 2;
-        has_room && self.flushes.is_empty() && !self.closing
+        has_room && !is_awaited && self.flushes.is_empty() && !self.closing
     }
 
-    /// Ends the driver's turn until then: records alone don't wake it.
-    pub(crate) fn rest(&mut self, until: Instant, waker: &Waker) -> Option<Waker> {
+    /// Ends the driver's turn for a rest: records don't end that.
+    pub(crate) fn rest(&mut self, waker: &Waker) -> Option<Waker> {
         let old = self.fall_asleep(Instant::ORIGIN, waker);
-        self.driver.rest = Some(until);
+        self.driver.rests = true;
         old
     }
 
-    /// Ends the driver's rest: from here on it only sleeps.
+    /// Somebody waits for a delivery from now on.
+    pub(crate) fn await_delivery(&mut self) {
+        self.driver.is_awaited = true;
+        self.rouse();
+    }
+
+    /// Ends the driver's rest, since somebody waits for something: it is woken unless nothing is under way.
     pub(crate) fn rouse(&mut self) {
-        if let Some(until) = self.driver.rest.take() {
-            self.driver.until = until;
+        if mem::take(&mut self.driver.rests) {
+            self.driver.until = Instant::NEVER;
         }
     }
 

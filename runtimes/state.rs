@@ -1,6 +1,6 @@
 //! The core and the tables beside it: what the application does with them.
 
-use std::{collections::BTreeMap, mem, time::Duration};
+use std::{collections::BTreeMap, mem, sync::Weak, time::Duration};
 
 use ottla_core::{
     self as core, DeliveryError, Fatal, FlushId, Instant, Outcome, ProducerCore, SendError, Ticket,
@@ -15,13 +15,15 @@ use crate::{
     record::{OwnedRecord, Record, Topic, TopicRef},
     reply::{Answer, Promise, promise},
     share::Giver,
-    shared::{Asleep, End},
+    shared::{Asleep, End, Shared},
 };
 
 /// Everything that changes. Who holds the lock does work for one record, a few dozen, or one frame: no system
 /// call, no checksum, no waker, no user code.
 pub(crate) struct State {
     pub(crate) core: ProducerCore,
+    /// What holds this state; set at once.
+    pub(crate) shared: Weak<Shared>,
     clock: Clock,
     /// The number of the producer in this process.
     number: u32,
@@ -87,6 +89,7 @@ impl State {
     pub(crate) fn new(core: ProducerCore, clock: Clock, number: u32) -> Self {
         Self {
             core,
+            shared: Weak::new(),
             number,
             end: None,
             closing: false,
@@ -273,7 +276,8 @@ impl State {
         let open = &mut self.batches[slot];
         if ticket.index() == 0 || open.batch.is_none() {
             let name = self.topics[topic.index()];
-            open.batch = Some(Giver::new(Batch::new(name, ticket.partition())));
+            let batch = Batch::new(name, ticket.partition(), self.shared.clone());
+            open.batch = Some(Giver::new(batch));
         }
         open
     }

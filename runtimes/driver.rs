@@ -79,7 +79,7 @@ pub struct Driver<R: Runtime> {
     agenda: Vec<usize>,
     /// The deadline that was slept on last.
     alarm: Instant,
-    /// Records were written in this turn.
+    /// Records were written since the driver last slept.
     wrote: bool,
     input: Box<[u8]>,
     outbox: Vec<Note>,
@@ -99,6 +99,9 @@ const EVENTS: usize = 32;
 /// A rest takes no longer: while a producer is at its limit, what is sent meanwhile still fits the processor's cache.
 const LONGEST_REST: Duration = Duration::from_micros(200);
 
+/// A rest ends with a look at each link, of which there may be so many.
+const FEW_LINKS: usize = 16;
+
 enum Turn {
     /// Something came up meanwhile.
     Again,
@@ -111,7 +114,9 @@ impl<R: Runtime> Driver<R> {
     pub fn new(setup: impl Into<Setup>, runtime: R) -> Result<(Producer, Self), StartError> {
         let (shared, on_warning) = setup.into().build()?;
         let shared = Arc::new(shared);
-        shared.lock().shared = Arc::downgrade(&shared);
+        if R::RESTS {
+            shared.lock().shared = Arc::downgrade(&shared);
+        }
         let driver = Self {
             shared: Arc::clone(&shared),
             runtime,
@@ -282,21 +287,24 @@ impl<R: Runtime> Driver<R> {
         if state.end.is_some() {
             return Turn::Ended;
         }
+        state.end_turn();
         let until = state.core.poll_timeout().unwrap_or(Instant::NEVER);
         let now = self.shared.clock.now();
         if until <= now {
             return Turn::Again;
         }
         let rest = rest_after_writing(&self.shared.config);
-        if mem::take(&mut self.wrote)
+        if R::RESTS
+            && mem::take(&mut self.wrote)
             && !rest.is_zero()
+            && self.links.len() <= FEW_LINKS
             && state.can_rest(&self.shared.config)
-            && self.runtime.rest(rest)
         {
-            self.alarm = now + rest;
             let old = state.rest(cx.waker());
             drop(state);
             drop(old);
+            self.alarm = until.min(now + rest);
+            self.runtime.rest(rest);
             return Turn::Asleep;
         }
         let old = state.fall_asleep(until, cx.waker());

@@ -124,7 +124,9 @@ impl<S: Stream> Link<S> {
             if request.is_empty() {
                 let written = self.unsent.take();
                 let mut state = shared.lock();
-                written.into_iter().for_each(|w| state.core.recycle(w));
+                if let Some(written) = written {
+                    state.core.recycle(written);
+                }
                 state.core.handle_written(now, self.id);
             }
         }

@@ -138,14 +138,13 @@ impl Poller {
     /// Rests if that was asked for, deaf to the sockets; `false` if it was not, or somebody woke the thread.
     fn rest(&self, timeout: Duration) -> bool {
         let mut state = self.state();
-        let Some(rest) = state.rest.take() else {
+        // Who wants to wait for less looks at the sockets.
+        let Some(rest) = state.rest.take().filter(|rest| *rest <= timeout) else {
             return false;
         };
         state.resting = true;
         let undisturbed = |_: &mut State| !self.woken.load(Ordering::Acquire);
-        let rested = self
-            .rested
-            .wait_timeout_while(state, rest.min(timeout), undisturbed);
+        let rested = self.rested.wait_timeout_while(state, rest, undisturbed);
         let (mut state, _) = rested.unwrap_or_else(PoisonError::into_inner);
         state.resting = false;
         undisturbed(&mut state)

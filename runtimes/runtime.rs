@@ -26,11 +26,13 @@ pub trait Runtime: Send + Unpin + 'static {
     /// replaces the earlier instant.
     fn poll_sleep(&mut self, cx: &mut Context<'_>, until: std::time::Instant) -> Poll<()>;
 
-    /// Rests: sleeps for a fraction of a millisecond, deaf to its sockets; only waking the task ends it earlier. `false`,
-    /// the default, if such a sleep is not to be had, or costs as much as it saves.
-    fn rest(&mut self, _duration: Duration) -> bool {
-        false
-    }
+    /// Whether [`rest`](Self::rest) is to be had, and worth it.
+    #[doc(hidden)]
+    const RESTS: bool = false;
+
+    /// Has the task polled again after a fraction of a millisecond, or when it is woken; meanwhile no socket wakes it.
+    #[doc(hidden)]
+    fn rest(&mut self, _duration: Duration) {}
 }
 
 /// A connection's two directions. Dropping it closes it.

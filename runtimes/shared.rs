@@ -32,12 +32,12 @@ pub(crate) enum End {
 
 /// What a sleeping driver waits for.
 pub(crate) struct Asleep {
-    /// Its deadline; the clock's origin while it is awake, so that nothing is earlier.
+    /// Its deadline; the clock's origin while it is awake or rests, so that nothing is earlier.
     until: Instant,
     waker: Option<Waker>,
     /// It rests: a record that makes a batch due does not wake it, but who waits does.
     rests: bool,
-    /// Somebody began to wait for a delivery since it last wrote records.
+    /// Somebody began to wait for a delivery since it last could have rested.
     is_awaited: bool,
     /// What was free of `buffer.memory` when its last turn ended, or when somebody gave way to it.
     free: usize,
@@ -130,11 +130,15 @@ impl State {
         owes
     }
 
-    /// Ends the driver's turn; from here on who moves the deadline before `until` wakes it.
-    pub(crate) fn fall_asleep(&mut self, until: Instant, waker: &Waker) -> Option<Waker> {
+    /// Ends a turn of the driver, whether it sleeps then or not.
+    pub(crate) fn end_turn(&mut self) {
         self.turn = None;
-        self.driver.until = until;
         self.driver.free = self.core.buffer_available();
+    }
+
+    /// The driver sleeps: from here on who moves the deadline before `until` wakes it.
+    pub(crate) fn fall_asleep(&mut self, until: Instant, waker: &Waker) -> Option<Waker> {
+        self.driver.until = until;
         match &self.driver.waker {
             Some(old) if old.will_wake(waker) => None,
             _ => self.driver.waker.replace(waker.clone()),
@@ -145,10 +149,11 @@ impl State {
     pub(crate) fn can_rest(&mut self, config: &Config) -> bool {
         let is_awaited = mem::take(&mut self.driver.is_awaited);
         let has_room = self.core.buffer_available() > config.buffer_memory() / 2;
-        has_room && !is_awaited && self.flushes.is_empty() && !self.closing
+        let is_free = self.waiters == 0 && self.flushes.is_empty() && !self.closing;
+        has_room && !is_awaited && is_free
     }
 
-    /// Ends the driver's turn for a rest: records don't end that.
+    /// The driver rests: records don't end that.
     pub(crate) fn rest(&mut self, waker: &Waker) -> Option<Waker> {
         let old = self.fall_asleep(Instant::ORIGIN, waker);
         self.driver.rests = true;
@@ -161,7 +166,7 @@ impl State {
         self.rouse();
     }
 
-    /// Ends the driver's rest, since somebody waits for something: it is woken unless nothing is under way.
+    /// Ends the driver's rest, since somebody waits for something: letting go of the lock wakes it, if it has any deadline.
     pub(crate) fn rouse(&mut self) {
         if mem::take(&mut self.driver.rests) {
             self.driver.until = Instant::NEVER;
@@ -171,7 +176,7 @@ impl State {
     /// The sleeping driver's waker, if it has to be up before its deadline.
     #[inline]
     fn alarm(&mut self) -> Option<Waker> {
-        if self.driver.until == Instant::ORIGIN {
+        if self.driver.until == Instant::ORIGIN && self.end.is_none() {
             return None;
         }
         let earlier = || {

@@ -42,6 +42,8 @@ pub(crate) struct State {
     pub(crate) usual_callbacks: usize,
     /// By [`Waiter::slot`].
     waiting: Vec<Option<Waiting>>,
+    /// How many of them there are.
+    pub(crate) waiters: usize,
     pub(crate) flushes: BTreeMap<FlushId, Promise<()>>,
     closes: Vec<Promise<()>>,
 }
@@ -77,6 +79,9 @@ pub(crate) struct Wait {
 /// How a wait ended. A record that was sent with a callback has no delivery.
 pub(crate) type Admission = Result<Option<Delivery>, SendError>;
 
+/// Callbacks that room is made for with the first of a batch: not more memory than the batch's own first chunk.
+const CALLBACKS_AT_ONCE: usize = 128;
+
 /// A record in the core's hands.
 #[derive(Clone, Copy)]
 pub(crate) struct Accepted {
@@ -101,6 +106,7 @@ impl State {
             batches: Vec::new(),
             usual_callbacks: 0,
             waiting: Vec::new(),
+            waiters: 0,
             flushes: BTreeMap::new(),
             closes: Vec::new(),
         }
@@ -204,6 +210,7 @@ impl State {
         if slot >= self.waiting.len() {
             self.waiting.resize_with(slot + 1, || None);
         }
+        self.waiters += 1;
         self.waiting[slot] = Some(Waiting {
             waiter,
             record,
@@ -222,9 +229,10 @@ impl State {
     }
 
     pub(crate) fn take_waiting(&mut self, waiter: Waiter) -> Option<Waiting> {
-        self.waiting
-            .get_mut(waiter.slot())?
-            .take_if(|w| w.waiter == waiter)
+        let slot = self.waiting.get_mut(waiter.slot())?;
+        let waiting = slot.take_if(|w| w.waiter == waiter)?;
+        self.waiters -= 1;
+        Some(waiting)
     }
 
     /// The delivery of an accepted record.
@@ -241,7 +249,7 @@ impl State {
         let usual = self.usual_callbacks;
         let callbacks = &mut self.open_batch(&accepted).callbacks;
         if callbacks.is_empty() {
-            callbacks.reserve(usual);
+            callbacks.reserve(usual.min(CALLBACKS_AT_ONCE));
         }
         callbacks.push(Callback {
             index,
@@ -307,6 +315,7 @@ impl State {
 
     /// Empties the tables.
     pub(crate) fn clear(&mut self) -> Left {
+        self.waiters = 0;
         Left {
             batches: mem::take(&mut self.batches),
             waiting: mem::take(&mut self.waiting),

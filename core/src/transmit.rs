@@ -11,9 +11,10 @@ use crate::{batch, crc32c::Checksum};
 ///
 /// A driver calls [`prepare`](Self::prepare) outside its lock, writes the [`slices`](Self::slices) vectored,
 /// and [`advance`](Self::advance)s by what the socket took. Once it [`is_empty`](Self::is_empty) it is dropped, or its
-/// memory [`recycle`](crate::ProducerCore::recycle)d, and then reported with [`handle_written`](crate::ProducerCore::handle_written); if the link ends before, it goes
-/// back with [`handle_disconnected`](crate::ProducerCore::handle_disconnected), since what was never touched
-/// is provably not written.
+/// memory [recycled](crate::ProducerCore::recycle), and then reported with
+/// [`handle_written`](crate::ProducerCore::handle_written); if the link ends before, it goes back with
+/// [`handle_disconnected`](crate::ProducerCore::handle_disconnected), since what was never touched is provably not
+/// written.
 pub struct Transmit {
     /// All bytes that are not records: request head, partition heads, batch heads.
     heads: Vec<u8>,

@@ -170,8 +170,8 @@ impl Accumulator {
     /// Appends `record` to the partition's open batch, if that takes nothing but the writing and changes nothing but the
     /// batch's length: which is so for nearly every record.
     ///
-    /// It is what [`plan`](Self::plan) and [`append`](Self::append) would do, in half the time. A record of more than
-    /// `most` bytes is left to them.
+    /// It does what [`plan`](Self::plan) and [`append`](Self::append) would do. A record of more than `most` bytes is left to
+    /// them.
     #[inline]
     pub(crate) fn join(
         &mut self,

@@ -135,8 +135,8 @@ impl Body {
         self.count += 1;
     }
 
-    /// Has the processor fetch what the record after the next one is written to: else the first atomic instruction after the
-    /// writing waits for it.
+    /// Has the processor fetch what a short record after this one is written to, by reading it: else the first atomic
+    /// instruction after the writing waits for it.
     #[inline]
     pub(crate) fn touch_ahead(&self) {
         if let Some(chunk) = self.chunks.get(self.tail) {
@@ -344,7 +344,7 @@ struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     /// From a record's length to its value's: four numbers of at most 5 bytes, the attributes, and a time of 10; rounded up.
-    const MOST: usize = 40;
+    const MOST: usize = 32;
 
     /// How many bytes were written.
     #[inline]
@@ -380,6 +380,7 @@ impl<'a> Fields<'a> {
     /// Never writes beyond byte 31, which saves the check whether there is such a byte.
     #[inline]
     fn byte(&mut self, byte: u8) {
+        debug_assert!(self.len < Self::MOST, "what is written is bounded");
         self.bytes[self.len & 31] = byte;
         self.len += 1;
     }

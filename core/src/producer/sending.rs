@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::{ProducerCore, acks_answered};
 use crate::{
-    connection::{Connection, ProduceItem, Request},
+    connection::{ProduceItem, Request},
     error::{DeliveryError, Disconnect, ProtocolError},
     idempotence::{Leadership, Next},
     time::Instant,
@@ -218,8 +218,10 @@ impl ProducerCore {
         };
         let groups = || items.chunk_by(|a, b| a.topic == b.topic);
         let topics = groups().count();
-        let link = self.peers[peer as usize].link();
-        let correlation_id = link.map_or(0, Connection::next_correlation_id);
+        let link = self.peers[peer as usize]
+            .link()
+            .expect("the caller looked at it");
+        let correlation_id = link.next_correlation_id();
         let mut transmit = self.begin_request(ApiKey::PRODUCE, version, correlation_id);
         request.head(transmit.heads(), topics);
         for group in groups() {
@@ -249,7 +251,8 @@ impl ProducerCore {
             .link_mut()
             .expect("the caller looked at it");
         let (answered, sent) = (acks_answered(acks), Request::Produce { items });
-        link.send(now, ApiKey::PRODUCE, version, answered, sent);
+        let id = link.send(now, ApiKey::PRODUCE, version, answered, sent);
+        debug_assert_eq!(id, correlation_id);
         self.finish_request(transmit)
     }
 

@@ -1,4 +1,4 @@
-//! What requests and answers took from the allocator, kept for the next: none of them allocates once a few were there.
+//! What requests that are answered took from the allocator, kept for the next.
 
 use alloc::vec::Vec;
 

@@ -81,6 +81,8 @@ pub struct Driver<R: Runtime> {
     alarm: Instant,
     /// Records were written since the driver last slept.
     wrote: bool,
+    /// How long it rests then; zero if it does not.
+    rest: Duration,
     input: Box<[u8]>,
     outbox: Vec<Note>,
     on_warning: OnWarning,
@@ -114,7 +116,9 @@ impl<R: Runtime> Driver<R> {
     pub fn new(setup: impl Into<Setup>, runtime: R) -> Result<(Producer, Self), StartError> {
         let (shared, on_warning) = setup.into().build()?;
         let shared = Arc::new(shared);
+        let mut rest = Duration::ZERO;
         if R::RESTS {
+            rest = rest_after_writing(&shared.config);
             shared.lock().shared = Arc::downgrade(&shared);
         }
         let driver = Self {
@@ -126,6 +130,7 @@ impl<R: Runtime> Driver<R> {
             agenda: Vec::new(),
             alarm: Instant::NEVER,
             wrote: false,
+            rest,
             input: vec![0; INPUT].into(),
             outbox: Vec::new(),
             on_warning,
@@ -293,18 +298,16 @@ impl<R: Runtime> Driver<R> {
         if until <= now {
             return Turn::Again;
         }
-        let rest = rest_after_writing(&self.shared.config);
-        if R::RESTS
-            && mem::take(&mut self.wrote)
-            && !rest.is_zero()
+        if mem::take(&mut self.wrote)
+            && !self.rest.is_zero()
             && self.links.len() <= FEW_LINKS
             && state.can_rest(&self.shared.config)
         {
             let old = state.rest(cx.waker());
             drop(state);
             drop(old);
-            self.alarm = until.min(now + rest);
-            self.runtime.rest(rest);
+            self.alarm = until.min(now + self.rest);
+            self.runtime.rest(self.rest);
             return Turn::Asleep;
         }
         let old = state.fall_asleep(until, cx.waker());

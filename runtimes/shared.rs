@@ -176,14 +176,10 @@ impl State {
     /// The sleeping driver's waker, if it has to be up before its deadline.
     #[inline]
     fn alarm(&mut self) -> Option<Waker> {
-        if self.driver.until == Instant::ORIGIN && self.end.is_none() {
-            return None;
-        }
-        let earlier = || {
-            self.core
-                .poll_timeout()
-                .is_some_and(|due| due < self.driver.until)
-        };
+        let until = self.driver.until;
+        // An awake driver is not even asked about.
+        let earlier =
+            || until > Instant::ORIGIN && self.core.poll_timeout().is_some_and(|due| due < until);
         if self.end.is_none() && !earlier() {
             return None;
         }

@@ -69,17 +69,6 @@ impl Plan {
     }
 }
 
-/// Where a record went that joined an open batch.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Joined {
-    pub(crate) batch: BatchId,
-    pub(crate) index: u32,
-    /// The bytes it took.
-    pub(crate) bytes: usize,
-    /// The batch has its size: what comes next may as well go elsewhere.
-    pub(crate) full: bool,
-}
-
 /// Where a record went.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(test, derive(PartialEq))]
@@ -179,31 +168,33 @@ impl Accumulator {
         partition: u32,
         record: &Record<'_>,
         most: usize,
-    ) -> Option<Joined> {
-        let queue = &mut self.queues[partition as usize];
+    ) -> Option<Appended> {
+        let queue = &self.queues[partition as usize];
         let slot = queue.open?;
-        let batch = &mut self.batches[slot as usize];
+        let batch = &self.batches[slot as usize];
         batch.body.touch_ahead();
         let measure = batch.body.measure(record);
         let len = batch.body.wire_len() + measure.total;
         let full = len >= self.batch_size;
-        if full {
-            let is_young = batch.deadline.since(now) >= self.delivery_timeout / 2;
-            if !queue.open_is_ready || len > queue.grows_to || !is_young {
-                return None;
-            }
-        }
-        if measure.total > most || !batch.body.has_room(measure.total) {
+        // A batch that is full is asked about by `plan`, once; from then on it says to what it grows.
+        if full && (!queue.open_is_ready || len > self.growth_of(queue, batch, now, || 0)) {
             return None;
         }
+        let chunk_size = self.pool.chunk_size();
+        if measure.total > most || batch.body.chunks_for(measure.total, chunk_size) > 0 {
+            return None;
+        }
+        let batch = &mut self.batches[slot as usize];
         let index = batch.body.count();
         batch.body.append(record, measure);
-        queue.bytes += measure.total;
-        Some(Joined {
+        self.queues[partition as usize].bytes += measure.total;
+        Some(Appended {
             batch: BatchId::new(slot, batch.generation),
             index,
             bytes: measure.total,
             full,
+            lingers_until: None,
+            ready: false,
         })
     }
 

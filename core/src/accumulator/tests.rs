@@ -84,16 +84,7 @@ fn to_join_is_to_be_appended_as_planned() {
                 Some(got) => {
                     joined += 1;
                     assert!(got.bytes <= MOST);
-                    assert_eq!((expected.ready, expected.lingers_until), (false, None));
-                    assert_eq!(
-                        (got.batch, got.index, got.bytes, got.full),
-                        (
-                            expected.batch,
-                            expected.index,
-                            expected.bytes,
-                            expected.full
-                        )
-                    );
+                    assert_eq!(got, expected);
                 }
                 None => {
                     let got = send_with(&mut joining, now, partition, len, || largest);

@@ -90,18 +90,13 @@ impl Body {
     }
 
     /// How many chunks must be added before `len` more bytes fit.
+    #[inline]
     pub(crate) fn chunks_for(&self, len: usize, chunk_size: usize) -> usize {
         match len.checked_sub(self.room) {
             // Most records fit, and a division takes as long as all the rest of this.
             None | Some(0) => 0,
             Some(more) => more.div_ceil(chunk_size),
         }
-    }
-
-    /// So many more bytes fit into the chunks that it has.
-    #[inline]
-    pub(crate) fn has_room(&self, len: usize) -> bool {
-        len <= self.room
     }
 
     /// Adds a chunk to write to.

@@ -6,7 +6,7 @@ use super::{
     Ending, Partition, ProducerCore, TimeoutReason, TopicPartitions, Wait, waiters::State,
 };
 use crate::{
-    accumulator::Plan,
+    accumulator::{Appended, Plan},
     batch::{HEAD_LEN, Measure},
     config::Config,
     error::{Cause, InvalidTopic, SendError, WaitedFor},
@@ -351,20 +351,9 @@ impl ProducerCore {
     /// Appends a record to the partition's open batch, if there is nothing else to it.
     #[inline]
     fn join(&mut self, now: Instant, record: &Record<'_>, partition: u32) -> Option<Ticket> {
-        let joined = self
-            .accumulator
-            .join(now, partition, record, self.surely_fits)?;
-        if record.partition.is_none() {
-            self.topics[record.topic.index()]
-                .sticky
-                .appended(joined.bytes, joined.full);
-        }
-        self.metrics.records_accepted += 1;
-        Some(Ticket {
-            batch: joined.batch,
-            index: joined.index,
-            partition: self.partitions[partition as usize].index,
-        })
+        let most = self.surely_fits;
+        let appended = self.accumulator.join(now, partition, record, most)?;
+        Some(self.accepted(record, partition, &appended))
     }
 
     fn check_size(&self, record: &Record<'_>) -> Result<(), SendError> {
@@ -410,6 +399,12 @@ impl ProducerCore {
             self.memory.give(bytes);
             return Err(Refusal::Full);
         };
+        Ok(self.accepted(record, partition, &appended))
+    }
+
+    /// Notes where a record went.
+    #[inline(always)] // for its two callers, which else hand it what it notes by way of memory: 50 instructions a record
+    fn accepted(&mut self, record: &Record<'_>, partition: u32, appended: &Appended) -> Ticket {
         if record.partition.is_none() {
             self.topics[record.topic.index()]
                 .sticky
@@ -430,11 +425,11 @@ impl ProducerCore {
             self.arm(at, TimeoutReason::Linger);
         }
         let index = self.partitions[partition as usize].index;
-        Ok(Ticket {
+        Ticket {
             batch: appended.batch,
             index: appended.index,
             partition: index,
-        })
+        }
     }
 
     /// The record's place in a partition: in its open batch, or in a new one.
@@ -460,16 +455,13 @@ impl ProducerCore {
             self.is_due_now();
             return Err(Refusal::TopicNotReady);
         }
-        let index = match (record.partition, record.key) {
-            (Some(partition), _) => partition,
-            (None, Some(key)) if !self.config.partitioner_ignore_keys() => {
-                partition_for_key(key, count as u32)
-            }
-            (None, _) => {
-                self.update_loads(now, record.topic, count);
-                return Ok(self.peek_sticky(record.topic, count));
-            }
-        };
+        if self.is_sticky(record) {
+            self.update_loads(now, record.topic, count);
+            return Ok(self.peek_sticky(record.topic, count));
+        }
+        let key = record.key.unwrap_or_default();
+        let by_key = || partition_for_key(key, count as u32);
+        let index = record.partition.unwrap_or_else(by_key);
         Ok(self.topics[record.topic.index()].partitions[index as usize])
     }
 
@@ -498,6 +490,7 @@ impl ProducerCore {
     }
 
     /// Neither the record's key nor the caller says where it goes.
+    #[inline]
     fn is_sticky(&self, record: &Record<'_>) -> bool {
         let has_key = record.key.is_some() && !self.config.partitioner_ignore_keys();
         record.partition.is_none() && !has_key

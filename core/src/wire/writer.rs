@@ -225,12 +225,6 @@ fn put_base128(out: &mut Vec<u8>, mut value: u64) {
 
 #[inline]
 const fn base128_len(value: u64) -> usize {
-    if value < 0x80 {
-        return 1;
-    }
-    if value < 0x4000 {
-        return 2;
-    }
     // bits / 7, rounded up, without the division; right for 1 to 64 bits.
     let bits = 64 - (value | 1).leading_zeros() as usize;
     (bits * 9 + 64) >> 6

@@ -69,7 +69,7 @@ impl Producer {
     /// ([`Full`](SendError::Full), [`TopicNotReady`](SendError::TopicNotReady)).
     #[inline]
     pub fn try_send(&self, record: Record<'_>) -> Result<Delivery, SendError> {
-        let mut state = self.shared().lock();
+        let mut state = self.shared().lock_to_send();
         state.send(&record, State::delivery)
     }
 
@@ -96,7 +96,7 @@ impl Producer {
     ) -> Result<(), SendError> {
         // Outlives the lock if it is refused.
         let mut call: Option<Call> = Some(Box::new(callback));
-        let mut state = self.shared().lock();
+        let mut state = self.shared().lock_to_send();
         state.send(&record, |state, accepted| {
             state.receipt(accepted, &mut call);
         })
@@ -265,7 +265,7 @@ impl Producer {
         record: &Record<'_>,
         mut call: Option<Call>,
     ) -> Result<HandedIn, SendError> {
-        let mut state = self.shared().lock();
+        let mut state = self.shared().lock_to_send();
         let taken = state.send(record, |state, accepted| {
             let delivery = state.receipt(accepted, &mut call);
             match state.owes_turn() {

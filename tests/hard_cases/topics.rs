@@ -155,3 +155,25 @@ fn leader_of(stage: &Stage) -> (i32, i32) {
     let leader = stage.model.leader("letters", 0).expect("it has one");
     (leader, stage.model.leader_epoch("letters", 0))
 }
+
+#[test]
+fn h158_records_with_a_key_don_t_move_those_without() {
+    let mut stage = warm(3, &[("batch.size", "1000"), ("linger.ms", "5000")]);
+    let mut without = Vec::new();
+    for n in 0..6 {
+        let value = format!("without a key {n}");
+        without.push(stage.send("letters", None, None, value.as_bytes()));
+        for m in 0..20 {
+            let value = format!("with a key {n}.{m} {:200}", "");
+            stage.send("letters", None, Some(b"key"), value.as_bytes());
+        }
+    }
+    stage.run_to_idle();
+
+    let partitions: Vec<_> = without.iter().map(|&n| stage.sent(n).partition).collect();
+    assert_eq!(
+        partitions, [partitions[0]; 6],
+        "far fewer bytes than batch.size"
+    );
+    stage.check();
+}

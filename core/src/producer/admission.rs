@@ -405,7 +405,7 @@ impl ProducerCore {
     /// Notes where a record went.
     #[inline(always)] // for its two callers, which else hand it what it notes by way of memory: 50 instructions a record
     fn accepted(&mut self, record: &Record<'_>, partition: u32, appended: &Appended) -> Ticket {
-        if record.partition.is_none() {
+        if self.is_sticky(record) {
             self.topics[record.topic.index()]
                 .sticky
                 .appended(appended.bytes, appended.full);

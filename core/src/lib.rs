@@ -115,6 +115,8 @@ mod accumulator;
 mod backoff;
 mod batch;
 mod cluster;
+#[allow(dead_code, unused_imports)]
+mod compress;
 mod config;
 mod connection;
 mod crc32c;

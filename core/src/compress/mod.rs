@@ -1,5 +1,7 @@
 //! The codecs: pure functions over bytes, one file each, both directions.
 
+#[cfg(feature = "gzip")]
+mod gzip;
 #[cfg(test)]
 mod samples;
 #[cfg(feature = "snappy")]

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "gzip")]
 mod gzip;
+#[cfg(feature = "lz4")]
+mod lz4;
 #[cfg(test)]
 mod samples;
 #[cfg(feature = "snappy")]

@@ -61,8 +61,13 @@ impl Pass<'_> {
             let end = input.len() - LAST_LITERALS;
             at = start + MIN_MATCH;
             at += common(input, at, from + MIN_MATCH, end);
-            while start > anchor && from > 0 && input[start - 1] == input[from - 1] {
-                (start, from) = (start - 1, from - 1);
+            if from >= 8 {
+                let differ = word(input, start - 8) ^ word(input, from - 8);
+                start -= (differ.leading_zeros() as usize / 8).min(start - anchor);
+            } else {
+                while start > anchor && from > 0 && input[start - 1] == input[from - 1] {
+                    (start, from) = (start - 1, from - 1);
+                }
             }
             writer.sequence(input, anchor, start, distance, at - start)?;
             anchor = at;

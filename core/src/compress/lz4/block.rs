@@ -1,6 +1,7 @@
 //! The inside of a block: sequences, each of some literals and a match with what came up to 64 KiB before.
 
 use alloc::vec::Vec;
+use core::hint::select_unpredictable;
 
 use super::{DecompressError, Reader};
 
@@ -141,6 +142,15 @@ pub(super) fn decode(
 /// How many bytes from `at` on are those from `from` on, which is lower, up to the byte `end`.
 #[inline]
 pub(super) fn common(input: &[u8], at: usize, from: usize, end: usize) -> usize {
+    // Whether a match ends in the first word or in the second is hard to predict; that it ends in one of them is not.
+    if at + 16 <= end {
+        let first = word(input, at) ^ word(input, from);
+        let second = word(input, at + 8) ^ word(input, from + 8);
+        let (differ, len) = select_unpredictable(first != 0, (first, 0), (second, 8));
+        if differ != 0 {
+            return len + (differ.trailing_zeros() / 8) as usize;
+        }
+    }
     let mut len = 0;
     while at + len + 8 <= end {
         let differ = word(input, at + len) ^ word(input, from + len);

@@ -71,9 +71,6 @@ impl Pass<'_> {
             }
             writer.sequence(input, anchor, start, distance, at - start)?;
             anchor = at;
-            if at < last {
-                self.swap(word(input, at - 2), at - 2);
-            }
         }
         writer.finish(input, anchor)
     }

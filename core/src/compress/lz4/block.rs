@@ -165,6 +165,23 @@ pub(super) fn common(input: &[u8], at: usize, from: usize, end: usize) -> usize 
     len
 }
 
+/// How many bytes before `at` are those before `from`, which is lower: at most `most`.
+#[inline]
+pub(super) fn common_back(input: &[u8], at: usize, from: usize, most: usize) -> usize {
+    if from >= 8 {
+        let differ = word(input, at - 8) ^ word(input, from - 8);
+        let len = differ.leading_zeros() as usize / 8;
+        if len < 8 || most <= 8 {
+            return len.min(most);
+        }
+    }
+    let mut len = 0;
+    while len < most.min(from) && input[at - len - 1] == input[from - len - 1] {
+        len += 1;
+    }
+    len
+}
+
 /// The eight bytes at `at`, the first one lowest.
 #[inline]
 pub(super) fn word(input: &[u8], at: usize) -> u64 {

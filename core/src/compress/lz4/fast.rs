@@ -2,7 +2,9 @@
 
 use alloc::vec::Vec;
 
-use super::block::{LAST_LITERALS, MATCH_MARGIN, MIN_MATCH, Writer, common, half_word, word};
+use super::block::{
+    LAST_LITERALS, MATCH_MARGIN, MIN_MATCH, Writer, common, common_back, half_word, word,
+};
 
 /// How many bytes are hashed: five find the four-byte matches that pay, and few of those that don't.
 const HASHED: u32 = 5;
@@ -57,18 +59,11 @@ impl Pass<'_> {
             let Some((mut start, distance)) = self.find(anchor, at, last) else {
                 break;
             };
-            let mut from = start - usize::from(distance);
+            let from = start - usize::from(distance);
             let end = input.len() - LAST_LITERALS;
             at = start + MIN_MATCH;
             at += common(input, at, from + MIN_MATCH, end);
-            if from >= 8 {
-                let differ = word(input, start - 8) ^ word(input, from - 8);
-                start -= (differ.leading_zeros() as usize / 8).min(start - anchor);
-            } else {
-                while start > anchor && from > 0 && input[start - 1] == input[from - 1] {
-                    (start, from) = (start - 1, from - 1);
-                }
-            }
+            start -= common_back(input, start, from, start - anchor);
             writer.sequence(input, anchor, start, distance, at - start)?;
             anchor = at;
         }

@@ -1,37 +1,32 @@
-//! The thorough search: for every place the longest match of many, and of these the cheapest sequences.
+//! The thorough search: of many places with the same hash the one with the longest match, and of two matches that
+//! overlap the better one.
 
 use alloc::vec::Vec;
 
-use super::block::{LAST_LITERALS, MATCH_MARGIN, MIN_MATCH, Writer, common, half_word};
+use super::block::{
+    LAST_LITERALS, MATCH_MARGIN, MIN_MATCH, Writer, common, common_back, half_word,
+};
 
+const WINDOW: usize = 1 << 16;
 const MOST_HEADS: usize = 1 << 15;
 const FEWEST_HEADS: usize = 1 << 8;
-const WINDOW: usize = 1 << 16;
-/// How many places are searched before their sequences are chosen.
-const SPAN: usize = 2048;
 
-/// The places of the last 64 KiB, chained by their hash, latest first, and a plan for the next ones.
+/// The places of the last 64 KiB, chained by their hash, the latest first.
 pub(super) struct Search {
     /// How many places of a chain are looked at.
     depth: usize,
-    /// A match of this length is good enough.
-    enough: usize,
-    /// The lowest 16 bits of the latest place of each hash; see [`super::fast::Search`].
+    /// The lowest 16 bits of the latest place of each hash, as in the fast search.
     heads: Vec<u16>,
-    /// How far before each place the next one of its chain is; 0 is none.
+    /// How far before each place the next one of its chain is.
     links: Vec<u16>,
-    plan: Vec<Step>,
 }
 
 impl Search {
     pub(super) fn new(level: i32) -> Self {
-        let depth = 1 << (level - 1).clamp(0, 12);
         Self {
-            depth,
-            enough: (4 * depth).clamp(32, 1024),
+            depth: 1 << (level - 1).clamp(0, 12),
             heads: Vec::new(),
             links: Vec::new(),
-            plan: Vec::new(),
         }
     }
 
@@ -39,53 +34,65 @@ impl Search {
     pub(super) fn compress(&mut self, input: &[u8], out: &mut [u8]) -> Option<usize> {
         let size = input.len().next_power_of_two();
         let heads = size.clamp(FEWEST_HEADS, MOST_HEADS);
-        wipe(&mut self.heads, heads, 0)?;
-        wipe(&mut self.links, size.min(WINDOW), 0)?;
-        wipe(&mut self.plan, SPAN, Step::default())?;
+        wipe(&mut self.heads, heads)?;
+        wipe(&mut self.links, size.min(WINDOW))?;
         Pass {
             input,
             end: input.len().saturating_sub(LAST_LITERALS),
             last: input.len().saturating_sub(MATCH_MARGIN),
             depth: self.depth,
-            enough: self.enough,
             heads: &mut self.heads,
             links: &mut self.links,
-            plan: &mut self.plan,
             shift: u32::BITS - heads.ilog2(),
+            linked: 0,
         }
         .run(Writer::new(out))
     }
 }
 
-fn wipe<T: Copy>(table: &mut Vec<T>, len: usize, with: T) -> Option<()> {
+fn wipe(table: &mut Vec<u16>, len: usize) -> Option<()> {
     table.clear();
     table.try_reserve_exact(len).ok()?;
-    table.resize(len, with);
+    table.resize(len, 0);
     Some(())
 }
 
-/// What is best done at a place.
-#[derive(Clone, Copy, Default)]
-struct Step {
-    /// The longest match there; of no length if there is none.
-    found: Match,
-    /// The bytes that this place and what follows it up to the span's end take.
-    cost: u32,
-}
-
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct Match {
-    len: u32,
+    start: usize,
+    len: usize,
     distance: u16,
 }
 
 impl Match {
-    /// What remains of it one place further on.
-    fn one_place_on(self) -> Self {
-        match self.len.checked_sub(1) {
-            Some(len) if len as usize >= MIN_MATCH => Self { len, ..self },
-            _ => Self::default(),
-        }
+    fn end(&self) -> usize {
+        self.start + self.len
+    }
+
+    fn up_to(self, end: usize) -> Self {
+        let len = self.len.min(end - self.start);
+        Self { len, ..self }
+    }
+}
+
+/// The block so far, and from where on the input is not in it.
+struct Sequences<'a> {
+    input: &'a [u8],
+    writer: Writer<'a>,
+    anchor: usize,
+}
+
+impl Sequences<'_> {
+    fn write(&mut self, next: &Match) -> Option<()> {
+        let &Match {
+            start,
+            len,
+            distance,
+        } = next;
+        self.writer
+            .sequence(self.input, self.anchor, start, distance, len)?;
+        self.anchor = next.end();
+        Some(())
     }
 }
 
@@ -95,114 +102,124 @@ struct Pass<'a> {
     end: usize,
     last: usize,
     depth: usize,
-    enough: usize,
     heads: &'a mut [u16],
     links: &'a mut [u16],
-    plan: &'a mut [Step],
     shift: u32,
+    /// Up to where the places are in their chains.
+    linked: usize,
 }
 
-impl Pass<'_> {
-    fn run(mut self, mut writer: Writer<'_>) -> Option<usize> {
-        let (mut anchor, mut at) = (0, 0);
+impl<'a> Pass<'a> {
+    fn run(mut self, writer: Writer<'a>) -> Option<usize> {
+        let mut sequences = Sequences {
+            input: self.input,
+            writer,
+            anchor: 0,
+        };
+        while let Some(found) = self.find(sequences.anchor) {
+            self.overlapping(found, &mut sequences)?;
+        }
+        sequences.writer.finish(self.input, sequences.anchor)
+    }
+
+    /// Writes `held` and the chain of longer matches that overlap it, without those that their neighbours make needless.
+    fn overlapping(&mut self, mut held: Match, sequences: &mut Sequences<'_>) -> Option<()> {
+        let mut dropped: Option<Match> = None;
+        while let Some(mut next) = self.longer(&held) {
+            // What was dropped for `held` reaches up to `next` too, and starts earlier.
+            if let Some(before) = dropped.take()
+                && next.start < before.end()
+            {
+                held = before;
+            }
+            // What `next` leaves of it is too little for a match, and cheaper as literals.
+            if next.start < held.start + MIN_MATCH {
+                dropped = Some(held);
+                held = next;
+                continue;
+            }
+            held = loop {
+                match self.longer(&next) {
+                    None => {
+                        sequences.write(&held.up_to(next.start))?;
+                        return sequences.write(&next);
+                    }
+                    Some(third) if third.start >= held.end() + MIN_MATCH => {
+                        sequences.write(&held.up_to(next.start))?;
+                        held = next;
+                        next = third;
+                    }
+                    Some(third) if third.start >= held.end() => {
+                        sequences.write(&held)?;
+                        break third;
+                    }
+                    Some(third) => next = third,
+                }
+            };
+        }
+        sequences.write(&held)
+    }
+
+    /// Finds the next match at `anchor` or after.
+    fn find(&mut self, anchor: usize) -> Option<Match> {
+        let mut at = anchor;
         while at < self.last {
-            let span = SPAN.min(self.last - at);
-            self.search(anchor, at, span);
-            self.choose(span);
-            let (from, to) = (at, at + span);
-            while at < to {
-                let Match { len, distance } = self.plan[at - from].found;
-                if len > 0 {
-                    let end = at + len as usize;
-                    writer.sequence(self.input, anchor, at, distance, len as usize)?;
-                    (anchor, at) = (end, end);
-                } else {
-                    at += 1;
-                }
+            let found = self.longest(at, at, MIN_MATCH - 1);
+            if found.is_some() {
+                return found;
             }
-            for place in to..at.min(self.last) {
-                self.link(place);
-            }
-        }
-        writer.finish(self.input, anchor)
-    }
-
-    /// Plans the longest match for each place from `from` on.
-    fn search(&mut self, anchor: usize, from: usize, span: usize) {
-        let (mut found, mut latest, mut next) = (Match::default(), anchor, from);
-        for at in from..from + span {
-            found = found.one_place_on();
             // The longer nothing is found, the more is passed over.
-            if found.len as usize >= self.enough {
-                self.link(at);
-            } else if at >= next {
-                found = self.longest(at, found);
-                next = at + 1 + ((at - latest) >> 8);
-            }
-            if found.len > 0 {
-                latest = at;
-            }
-            self.plan[at - from].found = found;
+            at += 1 + ((at - anchor) >> 8);
+            self.linked = at;
         }
+        None
     }
 
-    /// Cuts the matches of a span, from its end on, to what makes the fewest bytes.
-    fn choose(&mut self, span: usize) {
-        for at in (0..span).rev() {
-            let cost = |at: usize| match at < span {
-                true => self.plan[at].cost,
-                false => 0,
-            };
-            let found = self.plan[at].found;
-            let longest = found.len as usize;
-            let mut best = Step {
-                found: Match::default(),
-                cost: cost(at + 1) + 1,
-            };
-            // Of a long match hardly ever less than all is taken.
-            let shorter = MIN_MATCH..longest.min(18);
-            for len in shorter.chain((longest > 0).then_some(longest)) {
-                // What a match takes on account of places after the span is not counted, as they aren't.
-                let cost = cost(at + len) + 3 + (len.min(span - at) as u32 + 236) / 255;
-                if cost <= best.cost {
-                    let len = len as u32;
-                    best = Step {
-                        found: Match { len, ..found },
-                        cost,
-                    };
-                }
-            }
-            self.plan[at] = best;
+    /// Finds a match that is longer than `first`, starts not before it, and covers more than its end.
+    fn longer(&mut self, first: &Match) -> Option<Match> {
+        let at = first.end() - 2;
+        if at >= self.last {
+            return None;
         }
+        self.longest(at, first.start, first.len)
     }
 
-    /// The longest match at `at`, if it is longer than `best`.
-    fn longest(&mut self, at: usize, mut best: Match) -> Match {
+    /// Finds the longest match that covers `at`, starts at `low` or after, and is longer than `len`.
+    ///
+    /// `low + len` is after `at`.
+    fn longest(&mut self, at: usize, low: usize, mut len: usize) -> Option<Match> {
+        for place in self.linked..at {
+            self.link(place);
+        }
         let input = self.input;
         let bytes = half_word(input, at);
+        let mut found = None;
         let (mut distance, mut step) = (0, self.link(at));
         for _ in 0..self.depth {
             distance += usize::from(step);
-            if step == 0 || distance >= WINDOW || distance > at {
+            if step == 0 || distance >= WINDOW || distance > low {
                 break;
             }
             let from = at - distance;
-            let len = best.len as usize;
-            if input[from + len] == input[at + len] && half_word(input, from) == bytes {
-                let len = MIN_MATCH + common(input, at + MIN_MATCH, from + MIN_MATCH, self.end);
-                if len > best.len as usize {
-                    best = Match {
-                        len: len as u32,
+            // A longer match covers the byte at `low + len` wherever it starts.
+            if input[low + len] == input[low + len - distance] && half_word(input, from) == bytes {
+                let forward = MIN_MATCH + common(input, at + MIN_MATCH, from + MIN_MATCH, self.end);
+                let back = common_back(input, at, from, at - low);
+                if back + forward > len {
+                    len = back + forward;
+                    found = Some(Match {
+                        start: at - back,
+                        len,
                         distance: distance as u16,
-                    };
-                    if len >= self.enough {
+                    });
+                    if low + len >= self.end {
                         break;
                     }
                 }
             }
             step = self.links[from & (self.links.len() - 1)];
         }
-        best
+        found
     }
 
     /// Puts a place in front of its chain, and returns how far before it the next one is.
@@ -215,6 +232,7 @@ impl Pass<'_> {
         *head = at as u16;
         let mask = self.links.len() - 1;
         self.links[at & mask] = step;
+        self.linked = at + 1;
         step
     }
 }

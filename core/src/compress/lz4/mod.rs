@@ -25,7 +25,7 @@ const FAST: i32 = 9;
 /// Compresses batches to LZ4 frames.
 ///
 /// It holds no memory before its first batch, and then a table sized by the largest batch so far: for the fast search
-/// about as much as the batch takes, and at most 64 KiB; for the thorough one at most 224 KiB.
+/// about as much as the batch takes, and at most 64 KiB; for the thorough one at most 192 KiB.
 pub(crate) struct Encoder {
     level: i32,
     fast: fast::Search,

@@ -6,7 +6,7 @@ use super::block::{
     LAST_LITERALS, MATCH_MARGIN, MIN_MATCH, Writer, common, common_back, half_word, word,
 };
 
-/// How many bytes are hashed: five find the four-byte matches that pay, and few of those that don't.
+/// How many bytes are hashed: most matches of only four bytes, which save one, cost more time than they are worth.
 const HASHED: u32 = 5;
 /// A table of this many places takes 64 KiB; more finds hardly more in 64 KiB of history.
 const MOST_PLACES: usize = 1 << 15;

@@ -111,6 +111,24 @@ fn every_small_length_goes_and_comes() {
     }
 }
 
+/// Few letters make matches of all lengths, which overlap in all ways.
+#[test]
+fn text_of_few_letters_goes_and_comes() {
+    let mut rng = Rng::from_seed([4; 32]);
+    for round in 0..400 {
+        let (len, letters) = (rng.below(3_000) as usize, 2 + rng.below(4));
+        let mut input: Vec<u8> = (0..len).map(|_| rng.below(letters) as u8).collect();
+        for _ in 0..rng.below(20) {
+            let from = rng.below(len as u32) as usize;
+            let piece = rng.below((len - from) as u32) as usize;
+            input.extend_from_within(from..from + piece.min(90));
+        }
+        let frame = compressed(LEVELS[round % LEVELS.len()], &input);
+        assert_eq!(decompressed(&frame, input.len()).as_ref(), Ok(&input));
+        assert_eq!(read_by_other(&frame), input);
+    }
+}
+
 #[test]
 fn every_block_size_goes_and_comes() {
     let input = json(10 << 20);
@@ -206,6 +224,15 @@ fn a_higher_level_takes_fewer_bytes() {
     let input = json(200_000);
     let lens = [FAST, 1, 4, 8, 17].map(|level| compressed(level, &input).len());
     assert!(lens.is_sorted_by(|a, b| a > b), "{lens:?}");
+}
+
+/// With one block for the whole batch and a larger table.
+#[test]
+fn the_fast_search_takes_fewer_bytes_than_others() {
+    let input = json(200_000);
+    let info = FrameInfo::new().block_size(frame::BlockSize::Max64KB);
+    let others = written_by_other(info, &input).len();
+    assert!(compressed(FAST, &input).len() * 20 < others * 19);
 }
 
 /// The history goes on over what would be the bounds of smaller blocks.

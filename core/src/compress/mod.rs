@@ -8,6 +8,8 @@ mod lz4;
 mod samples;
 #[cfg(feature = "snappy")]
 mod snappy;
+#[cfg(feature = "zstd")]
+mod zstd;
 
 /// Why compressed bytes were not opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,65 @@
+//! What a level of `compression.zstd.level` means here.
+
+/// How matches are looked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Search {
+    /// One place where the same bytes were last; skips `skip` bytes more than one where there is no match.
+    Fast { skip: usize },
+    /// Two places: of eight bytes the same, and of five.
+    Double,
+    /// Up to `depth` places in turn, latest first. A match of less than `enough` bytes waits `wait` bytes for a longer one.
+    Chain {
+        depth: u32,
+        enough: usize,
+        wait: u32,
+    },
+}
+
+/// A level's search, and how large its tables may become.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Level {
+    pub(super) search: Search,
+    /// Logarithm of the entries of the table by which bytes are found, and of the second table.
+    pub(super) table_logs: (u32, u32),
+}
+
+impl Level {
+    /// Takes Java's levels, 0 for the default. Those above 12 only look in more places: C's encoder would weigh all ways to
+    /// cut the bytes.
+    pub(super) fn new(level: i32) -> Self {
+        let (search, table_logs) = match level {
+            ..0 => (
+                Search::Fast {
+                    skip: (-level.max(-4_096)) as usize,
+                },
+                (13, 0),
+            ),
+            1 => (Search::Fast { skip: 0 }, (14, 0)),
+            2 => (Search::Fast { skip: 0 }, (16, 0)),
+            0 | 3 => (Search::Double, (17, 16)),
+            4 => (Search::Double, (18, 17)),
+            _ => {
+                let (log, depth, enough, wait) = match level {
+                    5 => (17, 6, 16, 0),
+                    6 => (17, 8, 24, 1),
+                    7 => (18, 16, 32, 1),
+                    8 => (18, 16, 48, 2),
+                    9 => (18, 32, 64, 2),
+                    10 => (19, 64, 64, 2),
+                    11 => (19, 96, 96, 2),
+                    12 => (19, 128, 128, 2),
+                    13..16 => (20, 256, 256, 2),
+                    16..19 => (20, 512, 512, 2),
+                    _ => (20, 1_024, 1_024, 2),
+                };
+                let search = Search::Chain {
+                    depth,
+                    enough,
+                    wait,
+                };
+                (search, (log, log))
+            }
+        };
+        Self { search, table_logs }
+    }
+}

@@ -29,6 +29,9 @@ impl Literals {
         if is_plain || bytes.len() < 16 {
             return write_raw(bytes, out);
         }
+        if bytes.len() >= 4 * SAMPLE && is_even(bytes) {
+            return write_raw(bytes, out);
+        }
         let counts = count(bytes);
         let most = counts.iter().copied().max().unwrap_or(0) as usize;
         if most == bytes.len() {
@@ -36,8 +39,7 @@ impl Literals {
             *out.get_mut(len)? = bytes[0];
             return Some(len + 1);
         }
-        // Bytes of this sort hardly shrink. As in C's encoder.
-        if most <= (bytes.len() >> 7) + 4 {
+        if is_spread(most, bytes.len()) {
             return write_raw(bytes, out);
         }
         let old = self.codes.cost(&counts).filter(|_| self.has_codes);
@@ -131,6 +133,23 @@ fn write_head(kind: Kind, len: usize, out: &mut [u8]) -> Option<usize> {
     out.get_mut(..head_len)?
         .copy_from_slice(&head.to_le_bytes()[..head_len]);
     Some(head_len)
+}
+
+/// Bytes by whose look many are judged.
+const SAMPLE: usize = 4_096;
+
+/// Whether bytes seem to be random, by those at both ends.
+fn is_even(bytes: &[u8]) -> bool {
+    let ends = [&bytes[..SAMPLE], &bytes[bytes.len() - SAMPLE..]];
+    ends.iter().all(|end| {
+        let most = count(end).iter().copied().max().unwrap_or(0);
+        is_spread(most as usize, SAMPLE)
+    })
+}
+
+/// Whether the most frequent of `len` bytes is so rare that codes gain hardly anything.
+fn is_spread(most: usize, len: usize) -> bool {
+    most <= (len >> 7) + 4
 }
 
 /// Counts in four columns, so that runs of a byte don't wait for each other.

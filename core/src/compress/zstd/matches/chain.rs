@@ -1,8 +1,8 @@
-//! Many places: all that had the same four bytes, latest first.
+//! Many places: all that had the same five bytes, latest first.
 
 use super::*;
 
-const BYTES: u32 = 4;
+const BYTES: u32 = 5;
 
 /// A match, and what it gains.
 #[derive(Clone, Copy)]
@@ -28,7 +28,12 @@ pub(super) fn find(
     let mut at = start;
     while at < last {
         let Some(mut best) = matches.best(bytes, at, recent, 3) else {
-            at += 1 + ((at - anchor) >> 8);
+            let step = 1 + ((at - anchor) >> 8);
+            at += step;
+            if step > 8 {
+                // What hardly ever came before is hardly worth remembering.
+                matches.next_insert = at;
+            }
             continue;
         };
         let mut waited = 0;

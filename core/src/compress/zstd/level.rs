@@ -7,7 +7,8 @@ pub(super) enum Search {
     Fast { skip: usize },
     /// Two places: of eight bytes the same, and of five.
     Double,
-    /// Up to `depth` places in turn, latest first. A match of less than `enough` bytes waits `wait` bytes for a longer one.
+    /// Up to `depth` places in turn, latest first. A match of less than `enough` bytes waits `wait` bytes for a better
+    /// one.
     Chain {
         depth: u32,
         enough: usize,
@@ -24,13 +25,15 @@ pub(super) struct Level {
 }
 
 impl Level {
-    /// Takes Java's levels, 0 for the default. Those above 12 only look in more places: C's encoder would weigh all ways to
-    /// cut the bytes.
+    /// Takes Java's levels, 0 for the default.
+    ///
+    /// Up to 12 they search much as C's encoder does. Those above only look in more places, where C's weighs all
+    /// ways to cut the bytes. Below 0 every level skips more, and literals are left as they are; from -8192 on all are alike.
     pub(super) fn new(level: i32) -> Self {
         let (search, table_logs) = match level {
             ..0 => (
                 Search::Fast {
-                    skip: (-level.max(-4_096)) as usize,
+                    skip: (1 - level.max(-8_192)) as usize / 2,
                 },
                 (13, 0),
             ),

@@ -219,8 +219,9 @@ fn code(sequence: &Sequence, recent: &mut Recent) -> Coded {
     }
 }
 
-/// Up to three for a recent offset, else the offset and three. Without literals before, the latest can't come again, and
-/// the latest less one has its place.
+/// Up to three for a recent offset, else the offset and three.
+///
+/// Without literals before, the latest can't come again, and the latest less one is coded instead.
 fn offset_value(offset: u32, has_no_literals: bool, recent: &mut Recent) -> u32 {
     let [a, b, c] = *recent;
     if offset == a && !has_no_literals {

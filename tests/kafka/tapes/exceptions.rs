@@ -36,11 +36,6 @@ pub(crate) const EXCEPTIONS: &[Exception] = &[
         ends: true,
     },
     Exception {
-        what: "the model takes records under a codec as they are; Kafka opens them, and fails",
-        level: unopened,
-        ends: true,
-    },
-    Exception {
         what: "the model has no transactions; Kafka asks a coordinator about a batch that belongs to one",
         level: transactional,
         ends: true,
@@ -92,16 +87,6 @@ fn stricter(ask: &Ask, kafka: &mut Answer, model: &mut Answer) {
         harms.then_some((None, Some(code::INVALID_RECORD)))
     };
     excuse(ask, kafka, model, lenient);
-}
-
-fn unopened(ask: &Ask, kafka: &mut Answer, model: &mut Answer) {
-    let compressed = |batch: &Batch| {
-        let codec = batch.attributes & 0b111;
-        (1..=4)
-            .contains(&codec)
-            .then_some((Some(code::UNKNOWN_SERVER_ERROR), None))
-    };
-    excuse(ask, kafka, model, compressed);
 }
 
 fn transactional(ask: &Ask, kafka: &mut Answer, model: &mut Answer) {

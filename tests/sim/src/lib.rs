@@ -41,9 +41,9 @@
 //!
 //! Requests and answers are decoded and encoded by the crate `kafka-protocol`, behind a walk of this crate's own over the
 //! lengths in a request. Record batches are checked by this crate's own reading of the format, without building anything
-//! per record: length, checksum, counts, sequence, and the framing, offset delta, timestamp and headers of every record.
-//! Batches under a codec are stored and handed out as they are; only their heads are checked. No code is shared with the
-//! producer under test.
+//! per record: length, checksum, counts, sequence, and the framing, offset delta, timestamp and headers of every record,
+//! under a codec as without. No code is shared with the producer under test: codecs are opened by `zune-inflate`, `snap`,
+//! `lz4_flex` and `ruzstd`.
 //!
 //! # What is left out
 //!

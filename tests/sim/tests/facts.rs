@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::io::Write;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -174,20 +175,42 @@ fn throttling_is_judged_only_where_the_client_has_to_wait() {
 }
 
 #[test]
-fn a_batch_under_a_codec_stands_in_the_log_unopened() {
+fn a_batch_under_a_codec_is_opened() {
     let mut model = cluster();
     send(&mut model, "t", 0, &one(0));
-    // Attributes: gzip. The body stays as it is, since nobody opens it.
-    let packed = altered(&batch(stamp(9, 0, 1), &values(3, "x")), 21, &[0, 1]);
+    let packed = under_lz4(&batch(stamp(9, 0, 1), &values(3, "x")));
     assert_eq!(send(&mut model, "t", 0, &packed).error_code, code::NONE);
-    send(&mut model, "t", 0, &one(4));
     let log: Vec<_> = model.log("t", 0).collect();
     let seen: Vec<_> = log
         .iter()
-        .map(|r| (r.offset, r.sequence, r.unopened))
+        .map(|r| (r.offset, r.sequence, r.codec, r.value.as_deref()))
         .collect();
-    assert_eq!(seen, [(0, 0, 0), (1, 1, 3), (4, 4, 0)]);
-    assert_eq!(log[1].value, None);
+    assert_eq!(seen[1], (1, 1, 3, Some(&b"x-0"[..])));
+    assert_eq!(seen[3], (3, 3, 3, Some(&b"x-2"[..])));
+}
+
+#[test]
+fn what_a_codec_can_t_open_is_refused_as_by_kafka() {
+    for codec in 1..=4 {
+        let mut model = cluster();
+        let raw = altered(&batch(stamp(9, 0, 0), &values(3, "x")), 21, &[0, codec]);
+        let answer = send(&mut model, "t", 0, &raw);
+        assert_eq!(answer.error_code, code::UNKNOWN_SERVER_ERROR, "{codec}");
+        assert_eq!(model.log("t", 0).count(), 0);
+    }
+}
+
+/// The batch with its records under LZ4.
+fn under_lz4(batch: &[u8]) -> bytes::Bytes {
+    let mut encoder = lz4_flex::frame::FrameEncoder::new(Vec::new());
+    encoder.write_all(&batch[61..]).unwrap();
+    let body = encoder.finish().unwrap();
+    let mut packed = bytes::BytesMut::from(&batch[..61]);
+    packed.extend_from_slice(&body);
+    let len = packed.len() as i32 - 12;
+    packed[8..12].copy_from_slice(&len.to_be_bytes());
+    packed[22] = 3;
+    common::sealed(packed)
 }
 
 #[test]

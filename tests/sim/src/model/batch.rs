@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 
+use super::codec;
 use super::records::{Broken, Records};
 use crate::code;
 
@@ -178,8 +179,7 @@ fn first_batch(raw: &[u8]) -> Result<Option<usize>, Refusal> {
 }
 
 /// Checks a batch in the order in which Kafka does: size limit, checksum, the head's counts and sequence, and the records
-/// inside (framing, offset deltas, count, maximum timestamp, keys of a compacted topic). Records under a codec are not
-/// opened.
+/// inside (framing, offset deltas, count, maximum timestamp, keys of a compacted topic), under their codec if there is one.
 pub(crate) fn check(
     head: &Head,
     raw: &[u8],
@@ -206,9 +206,10 @@ pub(crate) fn check(
         return Err(Refusal::of(code::CORRUPT_MESSAGE));
     }
     check_head(head)?;
-    match head.codec() {
-        0 => check_records(head, &raw[HEAD..], rules),
-        _ => Ok(()),
+    match codec::open(head.codec(), &raw[HEAD..]) {
+        Some(records) => check_records(head, &records, rules),
+        // Kafka does not expect bytes that its codec can't open.
+        None => Err(Refusal::of(code::UNKNOWN_SERVER_ERROR)),
     }
 }
 

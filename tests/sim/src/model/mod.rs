@@ -3,6 +3,7 @@
 mod append;
 mod batch;
 mod brokers;
+mod codec;
 mod control;
 mod described;
 mod dispatch;

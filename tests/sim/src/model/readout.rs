@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::codec;
 use super::described::Described;
 use super::log::Stored;
 use super::records::Records;
@@ -31,14 +32,12 @@ pub struct LogRecord {
     pub epoch: i16,
     /// The record's own sequence; -1 without idempotence.
     pub sequence: i32,
-    /// How many records stand here under a codec, unopened: this entry is the first of them, without key, value and headers
-    /// and with the batch's newest time. 0 for a record that was read.
-    pub unopened: i32,
+    /// The number of the codec that it stands under; 0 for none.
+    pub codec: i16,
 }
 
 impl Model {
-    /// The records of a partition's leader in the order of their offsets; empty if there is no such partition. A batch
-    /// under a codec is not opened: one entry stands for it ([`LogRecord::unopened`]).
+    /// The records of a partition's leader in the order of their offsets; empty if there is no such partition.
     pub fn log(&self, topic: &str, partition: i32) -> impl Iterator<Item = LogRecord> {
         let topic = self.topics.get(topic);
         records(topic.and_then(|topic| topic.partition(partition)))
@@ -194,19 +193,19 @@ pub(crate) fn records(partition: Option<&Partition>) -> impl Iterator<Item = Log
     let batches = log.into_iter().flat_map(|log| log.batches());
     batches
         .flat_map(decode)
-        .filter(move |record| record.unopened > 0 || record.offset >= start)
+        .filter(move |record| record.offset >= start)
 }
 
 /// The records of a batch.
 pub(crate) fn decode(batch: &Stored) -> Vec<LogRecord> {
     let head = batch.head;
-    if head.codec() != 0 {
-        return vec![LogRecord {
-            unopened: head.count,
-            ..LogRecord::bare(batch, 0)
-        }];
-    }
-    let body = batch.body();
+    let body = match head.codec() {
+        0 => batch.body(),
+        codec => match codec::open(codec, &batch.body()) {
+            Some(opened) => opened.into_owned().into(),
+            None => unreachable!("the records were opened when they came in"),
+        },
+    };
     let append_time = head.attributes & (1 << 3) != 0;
     let own = |bytes: &[u8]| body.slice_ref(bytes);
     let records = Records::new(&body)
@@ -243,7 +242,7 @@ impl LogRecord {
                 true => head.base_sequence.wrapping_add(index) & i32::MAX,
                 false => -1,
             },
-            unopened: 0,
+            codec: head.codec(),
         }
     }
 }

@@ -54,10 +54,13 @@ use std::{
     time::Duration,
 };
 
-use ottla_core::{Command, Config, ConnectionId, Disconnect, Instant, LookupId, ResolveError};
+use ottla_core::{
+    Command, Config, ConnectionId, Disconnect, Instant, LookupId, ResolveError, Work,
+};
 
-pub use crate::runtime::{Pending, Runtime, Stream};
+pub use crate::runtime::{Job, Pending, Runtime, Stream};
 use crate::{
+    compressing::{do_work, is_long},
     link::{Link, Ready, unresolved},
     outbox::Note,
     producer::Producer,
@@ -95,6 +98,9 @@ const INPUT: usize = 64 << 10;
 const TURNS: usize = 16;
 const REQUESTS: usize = 64;
 
+/// Batches that are compressed in one turn before what is ready is sent.
+const WORKS: usize = 4;
+
 /// Events, and so records of waiting callers, under one hold of the lock.
 const EVENTS: usize = 32;
 
@@ -114,7 +120,7 @@ enum Turn {
 impl<R: Runtime> Driver<R> {
     /// A producer and the driver that has to be polled for it.
     pub fn new(setup: impl Into<Setup>, runtime: R) -> Result<(Producer, Self), StartError> {
-        let (shared, on_warning) = setup.into().build()?;
+        let (shared, on_warning) = setup.into().build(runtime.parallelism())?;
         let shared = Arc::new(shared);
         let mut rest = Duration::ZERO;
         if R::RESTS {
@@ -193,7 +199,9 @@ impl<R: Runtime> Driver<R> {
     /// Does what the core commands.
     fn obey(&mut self, now: Instant, cx: &mut Context<'_>) {
         let mut resolving = false;
-        loop {
+        let mut works = 0;
+        // What is left is due: the next turn comes at once, and what was compressed is sent before.
+        while works < WORKS {
             let command = self.shared.lock().core.poll_command();
             match command {
                 None => break,
@@ -209,6 +217,7 @@ impl<R: Runtime> Driver<R> {
                 Some(Command::Disconnect { connection }) => {
                     self.hang_up(connection, now, Disconnect::Requested)
                 }
+                Some(Command::Work(work)) => works += usize::from(self.work(now, work)),
                 Some(_) => (),
             }
         }
@@ -216,6 +225,22 @@ impl<R: Runtime> Driver<R> {
         if resolving {
             self.poll_lookups(now, cx);
         }
+    }
+
+    /// Has work done, on another thread if it takes long; whether it was done here.
+    fn work(&mut self, now: Instant, work: Work) -> bool {
+        if !is_long(&work, &self.shared.config) {
+            do_work(&self.shared, now, work);
+            return true;
+        }
+        let shared = Arc::clone(&self.shared);
+        let job = Box::new(move || do_work(&shared, shared.clock.now(), work));
+        let job = self.runtime.spawn_blocking(job);
+        let is_here = job.is_some();
+        if let Some(job) = job {
+            job();
+        }
+        is_here
     }
 
     fn dial(&mut self, id: ConnectionId, address: SocketAddr) {

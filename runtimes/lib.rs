@@ -37,6 +37,7 @@
 //! - `blocking`: the adapter without an async runtime, `ottla::blocking::start`: a thread of its own, or the caller's.
 //!
 //!   An adapter for another loop needs no feature: see [`driver`].
+//! - `gzip`, `lz4`, `snappy`, `zstd` (on by default): the codecs of `compression.type`, each without C.
 //! - `tracing`: the core's decisions as events of the `tracing` crate.
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -58,6 +59,7 @@ macro_rules! planted {
 #[cfg(feature = "blocking")]
 pub mod blocking;
 mod clock;
+mod compressing;
 mod delivery;
 pub mod driver;
 mod link;
@@ -85,9 +87,10 @@ mod warning;
 pub use clock::TimeSource;
 pub use delivery::{Delivery, RecordMetadata, Undelivered};
 pub use ottla_core::{
-    Acks, Cause, Config, ConfigBuilder, ConfigError, DeliveryError, Disconnect, Fatal, HostPort,
-    InvalidTopic, Metrics, PartitionInfo, PropertiesError, ProtocolError, Purge, ResolveError,
-    SendError, SequenceGap, WaitedFor, parse_properties, partition_for_key, wire::ErrorCode,
+    Acks, Cause, Compression, CompressionTotals, Config, ConfigBuilder, ConfigError, DeliveryError,
+    Disconnect, Fatal, HostPort, InvalidTopic, Metrics, PartitionInfo, PropertiesError,
+    ProtocolError, Purge, ResolveError, SendError, SequenceGap, WaitedFor, parse_properties,
+    partition_for_key, wire::ErrorCode,
 };
 #[doc(hidden)]
 pub use ottla_core::{Audit, KnownLeader};

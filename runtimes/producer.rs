@@ -10,7 +10,9 @@ use std::{
     time::Duration,
 };
 
-use ottla_core::{Config, Fatal, InvalidTopic, Metrics, PartitionInfo, Purge, Scope, SendError};
+use ottla_core::{
+    CompressionTotals, Config, Fatal, InvalidTopic, Metrics, PartitionInfo, Purge, Scope, SendError,
+};
 
 use crate::{
     delivery::{Call, Delivery, RecordMetadata, Undelivered},
@@ -231,6 +233,16 @@ impl Producer {
     #[must_use]
     pub fn metrics(&self) -> Metrics {
         self.shared().lock().core.metrics()
+    }
+
+    /// What became of a topic's batches under `compression.type`; `None` if the handle is of another producer, or this one
+    /// has ended. Java's metric `compression-rate` of the topic is its [`rate_avg`](CompressionTotals::rate_avg).
+    #[must_use]
+    pub fn compression_of(&self, topic: Topic) -> Option<CompressionTotals> {
+        let mut state = self.shared().lock();
+        let now = state.moment().now;
+        let topic = state.topic(now, topic.into()).ok()?;
+        state.core.compression_of(topic)
     }
 
     /// Has the core look whether all that must hold of it does; `None` with the driver gone. For simulators.

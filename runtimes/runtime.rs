@@ -26,6 +26,17 @@ pub trait Runtime: Send + Unpin + 'static {
     /// replaces the earlier instant.
     fn poll_sleep(&mut self, cx: &mut Context<'_>, until: std::time::Instant) -> Poll<()>;
 
+    /// Has `job`, which takes up to some tens of milliseconds of a processor, run where it holds up nobody. Hands it back if
+    /// there is no such place, as by default: then the driver runs it in its own turn.
+    fn spawn_blocking(&mut self, job: Job) -> Option<Job> {
+        Some(job)
+    }
+
+    /// How many jobs it runs at once.
+    fn parallelism(&self) -> usize {
+        1
+    }
+
     /// Whether [`rest`](Self::rest) is to be had, and worth it.
     #[doc(hidden)]
     const RESTS: bool = false;
@@ -52,3 +63,6 @@ pub trait Stream: Send + Unpin + 'static {
 
 /// Something that a runtime was asked to begin. Dropping it gives it up.
 pub type Pending<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;
+
+/// Something that takes a processor's time.
+pub type Job = Box<dyn FnOnce() + Send>;

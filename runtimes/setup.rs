@@ -102,13 +102,17 @@ impl Setup {
         self
     }
 
-    /// A core with its clock started, a seed from the system, the processor's checksum and a name.
-    pub(crate) fn build(self) -> Result<(Shared, OnWarning), StartError> {
+    /// A core with its clock started, a seed from the system, the processor's checksum and a name, for a driver that does
+    /// so many works at once.
+    pub(crate) fn build(self, works: usize) -> Result<(Shared, OnWarning), StartError> {
         static PRODUCERS: AtomicU32 = AtomicU32::new(0);
 
         let seed = self.seed.map_or_else(entropy, Ok)?;
         let number = PRODUCERS.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
-        let mut config = self.config.with_checksum(crc32c::crc32c_append);
+        let mut config = self
+            .config
+            .with_checksum(crc32c::crc32c_append)
+            .with_parallel_works(works);
         if config.client_id().is_empty() {
             config = config.with_client_id(&format!("producer-{number}"));
         }

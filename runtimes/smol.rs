@@ -17,7 +17,8 @@ use smol::{
 
 use crate::{
     Config, Producer, Setup, StartError,
-    driver::{Driver, Pending, Runtime, Stream},
+    compressing::processors,
+    driver::{Driver, Job, Pending, Runtime, Stream},
     socket,
 };
 
@@ -73,6 +74,15 @@ impl Runtime for Smol {
             }
             Ok(stream)
         })
+    }
+
+    fn spawn_blocking(&mut self, job: Job) -> Option<Job> {
+        smol::unblock(job).detach();
+        None
+    }
+
+    fn parallelism(&self) -> usize {
+        processors()
     }
 
     fn poll_sleep(&mut self, cx: &mut Context<'_>, until: Instant) -> Poll<()> {

@@ -17,7 +17,8 @@ use tokio::{
 
 use crate::{
     Config, Producer, Setup, StartError,
-    driver::{Driver, Pending, Runtime, Stream},
+    compressing::processors,
+    driver::{Driver, Job, Pending, Runtime, Stream},
     socket,
 };
 
@@ -62,6 +63,15 @@ impl Runtime for Tokio {
     fn connect(&mut self, address: SocketAddr, config: &Config) -> Pending<TcpStream> {
         let socket = socket::open(address, config);
         Box::pin(async move { TcpSocket::from_std_stream(socket?).connect(address).await })
+    }
+
+    fn spawn_blocking(&mut self, job: Job) -> Option<Job> {
+        drop(tokio::task::spawn_blocking(job));
+        None
+    }
+
+    fn parallelism(&self) -> usize {
+        processors()
     }
 
     fn poll_sleep(&mut self, cx: &mut Context<'_>, until: Instant) -> Poll<()> {

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use core::{fmt, time::Duration};
 
-use crate::wire::ErrorCode;
+use crate::{compress::Compression, wire::ErrorCode};
 
 /// Why a name is not a topic's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,6 +174,8 @@ pub enum DeliveryError {
     Disconnected(Disconnect),
     /// The broker does not know a version of the request that the record needs.
     UnsupportedVersion,
+    /// The broker is too old to read the codec of `compression.type`.
+    UnsupportedCompression(Compression),
     /// The application purged the record.
     Purged,
     /// The producer was closed before the record's end, or its runtime went away.
@@ -194,6 +196,9 @@ impl fmt::Display for DeliveryError {
             Self::Disconnected(why) => write!(f, "the link broke: {why}"),
             Self::UnsupportedVersion => {
                 f.write_str("the broker knows no version of Produce that ottla speaks")
+            }
+            Self::UnsupportedCompression(codec) => {
+                write!(f, "the broker is too old to read {}", codec.name())
             }
             Self::Purged => f.write_str("purged"),
             Self::Closed => f.write_str("the producer was closed"),

@@ -7,10 +7,11 @@ use crate::{
     error::{Cause, Fatal, SendError},
     id::{BatchId, ConnectionId, FlushId, LookupId, Topic, Waiter},
     outcome::Outcome,
+    work::Work,
 };
 
 /// Something for the driver to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum Command {
     /// Look a name up, and answer with [`handle_resolved`](crate::ProducerCore::handle_resolved).
@@ -38,6 +39,9 @@ pub enum Command {
         /// The link.
         connection: ConnectionId,
     },
+    /// Work on a batch's bytes, to be done without the core; the answer is
+    /// [`handle_work`](crate::ProducerCore::handle_work). Works may be done in any order, and several at once.
+    Work(Work),
 }
 
 /// Something the application may want to know.

@@ -34,8 +34,8 @@ pub fn topic() -> Topic {
     Topic(0)
 }
 
-/// The accumulator, its methods as they are; batches by slot.
-pub struct Accumulator(accumulator::Accumulator);
+/// The accumulator, its methods as they are, and its `batch.size`; batches by slot.
+pub struct Accumulator(accumulator::Accumulator, usize);
 
 /// Where a record went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,9 +67,9 @@ impl Accumulator {
         partitions: usize,
     ) -> Self {
         let mut new =
-            accumulator::Accumulator::new(batch_size, growth, chunk_size, linger, delivery_timeout);
+            accumulator::Accumulator::new(false, growth, chunk_size, linger, delivery_timeout);
         new.grow(partitions);
-        Self(new)
+        Self(new, batch_size)
     }
 
     pub fn append(
@@ -79,7 +79,7 @@ impl Accumulator {
         record: &Record<'_>,
         largest: usize,
     ) -> Appended {
-        let plan = self.0.plan(now, partition, record, || largest);
+        let plan = self.0.plan(now, partition, record, self.1, || largest);
         let appended = self.0.append(now, partition, record, plan);
         let appended = appended.expect("there is memory");
         Appended {

@@ -39,6 +39,10 @@
 //!                 links.remove(&connection);
 //!                 core.handle_disconnected(now(), connection, Disconnect::Requested, None);
 //!             }
+//!             Command::Work(mut work) => {
+//!                 work.run(); // compresses
+//!                 core.handle_work(now(), work);
+//!             }
 //!             _ => {}
 //!         }
 //!     }
@@ -83,12 +87,14 @@
 //! - One transmit per link is outstanding. It is dropped or [recycled](ProducerCore::recycle) before
 //!   [`ProducerCore::handle_written`] is called.
 //! - [`Command::Disconnect`] is always answered with [`ProducerCore::handle_disconnected`].
+//! - [`Command::Work`] always comes back with [`ProducerCore::handle_work`], done or not.
 //! - After [`ProducerCore::handle_timeout`] and polling everything to `None` the deadline lies after `now`.
 //! - Whatever a broker sends, nothing panics, and memory stays within `buffer.memory` and
 //!   `receive.message.max.bytes` for each link.
 //!
 //! # Features
 //!
+//! - `gzip`, `snappy`, `lz4`, `zstd`: the codecs of `compression.type`, each without C. Off by default.
 //! - `tracing`: decisions are logged as events of the `tracing` crate. Off by default.
 #![no_std]
 #![forbid(unsafe_code)]
@@ -115,7 +121,6 @@ mod accumulator;
 mod backoff;
 mod batch;
 mod cluster;
-#[allow(dead_code, unused_imports)]
 mod compress;
 mod config;
 mod connection;
@@ -143,8 +148,10 @@ mod rng;
 mod time;
 mod transmit;
 pub mod wire;
+mod work;
 
 pub use cluster::{MAX_PARTITIONS, MAX_TOPICS};
+pub use compress::Compression;
 pub use config::{
     Acks, Config, ConfigBuilder, ConfigError, HostPort, PropertiesError, SequenceGap,
     parse_properties,
@@ -156,7 +163,7 @@ pub use error::{
 };
 pub use event::{Command, Event, Warning};
 pub use id::{BatchId, ConnectionId, FlushId, LookupId, Ticket, Topic, Waiter};
-pub use metrics::Metrics;
+pub use metrics::{CompressionTotals, Metrics};
 pub use outcome::Outcome;
 pub use partitioner::partition_for_key;
 #[doc(hidden)]
@@ -165,3 +172,4 @@ pub use producer::{PartitionInfo, ProducerCore, Purge, Refusal, Scope, TimeoutRe
 pub use record::{Header, Record};
 pub use time::Instant;
 pub use transmit::Transmit;
+pub use work::Work;

@@ -45,6 +45,12 @@ impl Pool {
         }
     }
 
+    /// Takes a chunk back that was not frozen.
+    pub(crate) fn put(&mut self, chunk: BytesMut) {
+        debug_assert_eq!(chunk.len(), self.chunk_size);
+        self.free.push(chunk);
+    }
+
     /// Takes a chunk back. One whose bytes somebody still holds is left to its last holder.
     pub(crate) fn give(&mut self, chunk: Bytes) {
         if let Ok(mut chunk) = chunk.try_into_mut()

@@ -22,6 +22,7 @@ pub(crate) struct Batch {
     pub(crate) last: Option<Cause>,
     /// Some attempt left no answer.
     pub(crate) uncertain: bool,
+    pub(super) work: Progress,
     /// A transmit that holds its bytes is with the driver.
     pub(crate) on_the_wire: bool,
     /// The last event about it was polled.
@@ -35,6 +36,17 @@ pub(super) enum State {
     Sealed,
     Taken,
     Ended,
+}
+
+/// How far the work on a batch's bytes has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// It is to be compressed.
+    Wanted,
+    /// Its bytes are with the driver.
+    UnderWay,
+    /// It can be sent.
+    Done,
 }
 
 impl State {
@@ -58,6 +70,7 @@ impl Batch {
             attempts: 0,
             last: None,
             uncertain: false,
+            work: Progress::Done,
             on_the_wire: false,
             told: false,
         }

@@ -5,13 +5,14 @@ mod batch;
 mod growth;
 mod splitting;
 mod timing;
+mod working;
 
 use alloc::{collections::VecDeque, vec::Vec};
 use core::time::Duration;
 
 use crate::{batch::Measure, id::BatchId, pool::Pool, record::Record, time::Instant};
 pub(crate) use batch::Batch;
-use batch::State;
+use batch::{Progress, State};
 use splitting::Origin;
 pub(crate) use splitting::Pieces;
 
@@ -20,7 +21,8 @@ pub(crate) use splitting::Pieces;
 /// Partitions and batches are dense indexes. A batch is open (being appended to), sealed (in its partition's queue),
 /// taken (stamped: in flight or waiting to be sent again, outside this part) or ended.
 pub(crate) struct Accumulator {
-    batch_size: usize,
+    /// Batches are compressed before they are sent.
+    compresses: bool,
     /// To what a batch whose way is blocked may grow.
     growth: usize,
     linger: Duration,
@@ -47,6 +49,8 @@ struct Queue {
     open_is_ready: bool,
     /// The way was blocked when the open batch was full: it may grow to this size.
     grows_to: usize,
+    /// The open batch is full with so many bytes.
+    size: usize,
     bytes: usize,
 }
 
@@ -60,6 +64,8 @@ pub(crate) struct Plan {
     pub(crate) chunks: usize,
     /// To what the open batch may grow, if it takes it as it is full already.
     grows_to: usize,
+    /// With how many bytes the batch is full.
+    size: usize,
 }
 
 impl Plan {
@@ -87,14 +93,14 @@ pub(crate) struct Appended {
 
 impl Accumulator {
     pub(crate) fn new(
-        batch_size: usize,
+        compresses: bool,
         growth: usize,
         chunk_size: usize,
         linger: Duration,
         delivery_timeout: Duration,
     ) -> Self {
         Self {
-            batch_size,
+            compresses,
             growth,
             linger,
             delivery_timeout,
@@ -116,7 +122,7 @@ impl Accumulator {
             .resize_with(count.max(self.queues.len()), Queue::default);
     }
 
-    /// Says where `record` would go in `partition`, and what that takes.
+    /// Says where `record` would go in `partition`, and what that takes; a new batch is full with `size` bytes.
     ///
     /// `largest` is asked once for each batch that is full, if another record comes before it is taken: how large may a
     /// batch of the partition be, if its way is blocked; 0 if the way is free.
@@ -126,6 +132,7 @@ impl Accumulator {
         now: Instant,
         partition: u32,
         record: &Record<'_>,
+        size: usize,
         largest: impl FnOnce() -> usize,
     ) -> Plan {
         let chunk_size = self.pool.chunk_size();
@@ -134,12 +141,13 @@ impl Accumulator {
             let batch = &self.batches[open as usize];
             let measure = batch.body.measure(record);
             let len = batch.body.wire_len() + measure.total;
-            let grows_to = match len > self.batch_size {
+            let grows_to = match len > queue.size {
                 true => self.growth_of(queue, batch, now, largest),
                 false => queue.grows_to,
             };
-            if len <= self.batch_size.max(grows_to) {
+            if len <= queue.size.max(grows_to) {
                 return Plan {
+                    size: queue.size,
                     measure,
                     joins: true,
                     chunks: batch.body.chunks_for(measure.total, chunk_size),
@@ -153,6 +161,7 @@ impl Accumulator {
             joins: false,
             chunks: measure.total.div_ceil(chunk_size),
             grows_to: 0,
+            size,
         }
     }
 
@@ -175,7 +184,7 @@ impl Accumulator {
         batch.body.touch_ahead();
         let measure = batch.body.measure(record);
         let len = batch.body.wire_len() + measure.total;
-        let full = len >= self.batch_size;
+        let full = len >= queue.size;
         // A batch that is full is asked about by `plan`, once; from then on it says to what it grows.
         if full && (!queue.open_is_ready || len > self.growth_of(queue, batch, now, || 0)) {
             return None;
@@ -212,7 +221,7 @@ impl Accumulator {
         }
         let was_ready = self.is_ready(partition);
         let open = self.queues[partition as usize].open.filter(|_| plan.joins);
-        let slot = open.unwrap_or_else(|| self.open(now, partition));
+        let slot = open.unwrap_or_else(|| self.open(now, partition, plan.size));
         let Self {
             batches,
             pool,
@@ -230,7 +239,7 @@ impl Accumulator {
         batch.body.append(record, plan.measure);
         queue.bytes += plan.measure.total;
         let id = BatchId::new(slot, batch.generation);
-        let full = batch.body.wire_len() >= self.batch_size;
+        let full = batch.body.wire_len() >= queue.size;
         // It stays open until it is taken: should its way be blocked, it may grow.
         queue.open_is_ready |= full;
         let lingers_until = match self.lingering.back() {
@@ -252,7 +261,7 @@ impl Accumulator {
         })
     }
 
-    /// The partition has a batch to send.
+    /// The partition has a batch that waits for nothing but to be compressed and sent.
     pub(crate) fn is_ready(&self, partition: u32) -> bool {
         let queue = &self.queues[partition as usize];
         !queue.sealed.is_empty() || queue.open_is_ready
@@ -260,20 +269,30 @@ impl Accumulator {
 
     /// The length on the wire of the batch that [`take`](Self::take) would give.
     pub(crate) fn ready_len(&self, partition: u32) -> Option<usize> {
-        let queue = &self.queues[partition as usize];
-        let open = queue.open.filter(|_| queue.open_is_ready);
-        let slot = queue.sealed.front().copied().or(open)?;
+        let slot = self.sendable(partition)?;
         Some(self.batches[slot as usize].body.wire_len())
     }
 
-    /// Takes the partition's first ready batch out of its queue, sealed.
+    /// The partition's first batch, if it can be sent as it is.
+    pub(crate) fn sendable(&self, partition: u32) -> Option<u32> {
+        let queue = &self.queues[partition as usize];
+        let open = queue
+            .open
+            .filter(|_| queue.open_is_ready && !self.compresses);
+        let first = queue.sealed.front().copied();
+        first
+            .filter(|&slot| self.batches[slot as usize].work == Progress::Done)
+            .or(open.filter(|_| first.is_none()))
+    }
+
+    /// Takes the partition's first batch out of its queue, sealed, if it can be sent.
     pub(crate) fn take(&mut self, partition: u32) -> Option<u32> {
-        let queue = &mut self.queues[partition as usize];
-        if queue.sealed.is_empty() && queue.open_is_ready {
+        let slot = self.sendable(partition)?;
+        if self.queues[partition as usize].open == Some(slot) {
             self.seal(partition);
         }
         let queue = &mut self.queues[partition as usize];
-        let slot = queue.sealed.pop_front()?;
+        queue.sealed.pop_front();
         let batch = &mut self.batches[slot as usize];
         queue.bytes -= batch.body.records_len();
         batch.state = State::Taken;
@@ -413,7 +432,7 @@ impl Accumulator {
         self.pool.chunk_size()
     }
 
-    fn open(&mut self, now: Instant, partition: u32) -> u32 {
+    fn open(&mut self, now: Instant, partition: u32, size: usize) -> u32 {
         self.seal(partition);
         self.latest = self.latest.max(now);
         let slot = self.vacant_slot();
@@ -425,13 +444,14 @@ impl Accumulator {
         batch.deadline = self.latest + self.delivery_timeout;
         batch.attempts = 0;
         (batch.uncertain, batch.on_the_wire, batch.told) = (false, false, false);
+        batch.work = Progress::Done;
         self.orders += 1;
         self.live += 1;
         let id = BatchId::new(slot, batch.generation);
         self.expiring.push_back((batch.deadline, id));
         self.compact();
         let queue = &mut self.queues[partition as usize];
-        (queue.open, queue.grows_to) = (Some(slot), 0);
+        (queue.open, queue.grows_to, queue.size) = (Some(slot), 0, size);
         if self.linger.is_zero() {
             queue.open_is_ready = true;
         } else {
@@ -455,7 +475,10 @@ impl Accumulator {
             queue.sealed.push_back(slot);
             let batch = &mut self.batches[slot as usize];
             batch.state = State::Sealed;
-            batch.body.seal();
+            match self.compresses {
+                true => batch.work = Progress::Wanted,
+                false => batch.body.seal(),
+            }
         }
     }
 }

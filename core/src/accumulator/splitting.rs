@@ -6,7 +6,7 @@
 use alloc::vec::Vec;
 
 use super::{Accumulator, Batch, State};
-use crate::id::BatchId;
+use crate::{batch::Body, id::BatchId};
 
 /// A batch in the application's eyes, and a piece's place in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub(crate) struct Origin {
 pub(crate) struct Pieces {
     /// Their slots, with the numbers of their records, in order. The first has the slot of the whole.
     pub(crate) slots: Vec<(u32, u32)>,
-    /// The bytes that the whole held and the pieces do not.
+    /// The bytes that the whole held and the pieces do not. (Compressed apart they may hold more: that is charged before.)
     pub(crate) freed: usize,
 }
 
@@ -57,11 +57,20 @@ impl Accumulator {
     ///
     /// Returns `None`, with nothing changed, if the allocator has no memory.
     pub(crate) fn split(&mut self, slot: u32, most: usize) -> Option<Pieces> {
+        let bodies = self.batches[slot as usize].body.split(most)?;
+        self.replace(slot, bodies)
+    }
+
+    /// Puts the pieces that a batch was cut into in its place. `None`, with nothing changed, if there are none.
+    pub(crate) fn replace(&mut self, slot: u32, bodies: Vec<Body>) -> Option<Pieces> {
         let chunk_size = self.pool.chunk_size();
         let whole = &mut self.batches[slot as usize];
         debug_assert!(whole.state == State::Taken);
         debug_assert!(!whole.uncertain || planted!(SplitsUncertain));
-        let mut bodies = whole.body.split(most)?.into_iter();
+        if bodies.is_empty() {
+            return None;
+        }
+        let mut bodies = bodies.into_iter();
         let held = whole.body.held(chunk_size);
         whole.body.release(&mut self.pool);
         whole.body = bodies.next().expect("a batch has records");
@@ -81,7 +90,7 @@ impl Accumulator {
             freed: if planted!(SplitLeaks) {
                 0
             } else {
-                held - holding
+                held.saturating_sub(holding)
             },
         })
     }

@@ -9,13 +9,16 @@ fn at(millis: u64) -> Instant {
 
 fn accumulator(batch_size: usize, linger_ms: u64) -> Accumulator {
     let mut accumulator = Accumulator::new(
-        batch_size,
+        false,
         8_000,
         512,
         Duration::from_millis(linger_ms),
         Duration::from_secs(10),
     );
     accumulator.grow(3);
+    for queue in &mut accumulator.queues {
+        queue.size = batch_size;
+    }
     accumulator
 }
 
@@ -32,7 +35,8 @@ fn send_with(
     largest: impl FnOnce() -> usize,
 ) -> Appended {
     let record = record(len);
-    let plan = accumulator.plan(now, partition, &record, largest);
+    let size = accumulator.queues[partition as usize].size;
+    let plan = accumulator.plan(now, partition, &record, size, largest);
     accumulator.append(now, partition, &record, plan).unwrap()
 }
 

@@ -2,6 +2,7 @@
 //!
 //! The layout is Kafka's [record batch](https://kafka.apache.org/documentation/#recordbatch), magic 2.
 
+mod compressing;
 mod split;
 
 use alloc::vec::Vec;
@@ -9,7 +10,7 @@ use core::hint;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use crate::{pool::Pool, record::Record, wire::varlong_len as varint_len};
+use crate::{compress::Compression, pool::Pool, record::Record, wire::varlong_len as varint_len};
 
 /// The length of a batch's head, before its first record.
 pub(crate) const HEAD_LEN: usize = 61;
@@ -48,7 +49,12 @@ pub(crate) struct Body {
     sealed: Vec<Bytes>,
     /// It was cut out of another: its bytes are exactly its own, not chunks of the pool.
     is_piece: bool,
+    /// What it holds in name while its chunks are being worked on elsewhere.
+    lent: usize,
+    /// The bytes of the records as they are sent, and as they were before they were compressed.
     len: usize,
+    raw_len: usize,
+    codec: Compression,
     count: u32,
     base_timestamp: i64,
     max_timestamp: i64,
@@ -65,6 +71,19 @@ impl Body {
         self.len
     }
 
+    /// The records are compressed.
+    pub(crate) fn is_compressed(&self) -> bool {
+        self.codec != Compression::None
+    }
+
+    /// The length of the records before they were compressed, if they are.
+    pub(crate) fn raw_len(&self) -> usize {
+        match self.is_compressed() {
+            true => self.raw_len,
+            false => self.len,
+        }
+    }
+
     /// How many records there are.
     pub(crate) fn count(&self) -> u32 {
         self.count
@@ -72,9 +91,13 @@ impl Body {
 
     /// How much memory it holds, if chunks are of `chunk_size`.
     pub(crate) fn held(&self, chunk_size: usize) -> usize {
-        match self.is_piece {
+        let own = match self.is_piece {
             true => self.len,
             false => (self.chunks.len() + self.sealed.len()) * chunk_size,
+        };
+        match self.lent {
+            0 => own,
+            lent => lent,
         }
     }
 
@@ -170,7 +193,7 @@ impl Body {
         w.put_i32(-1); // partition leader epoch: the broker's to give
         w.put_i8(2); // magic
         w.put_u32(0); // checksum
-        w.put_i16(0); // attributes: no codec, CreateTime
+        w.put_i16(self.codec.attribute()); // and CreateTime
         w.put_i32(self.count as i32 - 1); // last offset delta
         w.put_i64(self.base_timestamp);
         w.put_i64(self.max_timestamp);
@@ -189,7 +212,8 @@ impl Body {
                 pool.give(chunk);
             }
         }
-        (self.len, self.count, self.is_piece) = (0, 0, false);
+        (self.len, self.raw_len, self.count) = (0, 0, 0);
+        (self.is_piece, self.codec) = (false, Compression::None);
     }
 
     /// Writes length, attributes, time and offset deltas, key, value and headers.

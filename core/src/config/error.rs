@@ -46,6 +46,14 @@ pub enum ConfigError {
         /// The value that ottla takes; may be empty.
         supported: &'static str,
     },
+    /// This build of ottla was made without what the value asks for. The feature to build it with is named like the value.
+    #[non_exhaustive]
+    NotBuiltIn {
+        /// The setting.
+        name: &'static str,
+        /// The value that was given.
+        value: &'static str,
+    },
     /// There is no such setting.
     #[non_exhaustive]
     Unknown {
@@ -87,6 +95,12 @@ impl fmt::Display for ConfigError {
                     "{name}={} is not supported yet, only {} is",
                     Quoted(value),
                     Quoted(supported)
+                )
+            }
+            Self::NotBuiltIn { name, value } => {
+                write!(
+                    f,
+                    "{name}={value} needs ottla to be built with the feature {value:?}"
                 )
             }
             Self::Unknown { name, nearest } => {

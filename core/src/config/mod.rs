@@ -16,7 +16,10 @@ pub use address::HostPort;
 pub use error::ConfigError;
 pub use properties::{PropertiesError, parse_properties};
 
-use crate::crc32c::{Checksum, crc32c_append};
+use crate::{
+    compress::Compression,
+    crc32c::{Checksum, crc32c_append},
+};
 use address::BOOTSTRAP_SERVERS;
 use settings::{Chosen, Settings};
 
@@ -30,6 +33,7 @@ pub struct Config {
     bootstrap_servers: Vec<HostPort>,
     client_id: String,
     checksum: Checksum,
+    parallel_works: usize,
     first_sequence: i32,
     idempotence_disabled_by: Option<&'static str>,
     settings: Settings,
@@ -135,6 +139,20 @@ impl Config {
         self
     }
 
+    /// How many [works](crate::Work) the driver has at once, each with a codec's memory of its own.
+    #[must_use]
+    pub fn parallel_works(&self) -> usize {
+        self.parallel_works
+    }
+
+    /// The same settings for a driver that can do so many works at once, batches of different partitions; at least 1,
+    /// which is the default, and at most 64.
+    #[must_use]
+    pub fn with_parallel_works(mut self, works: usize) -> Self {
+        self.parallel_works = works.clamp(1, 64);
+        self
+    }
+
     /// The same settings for producers whose partitions begin with this sequence instead of 0, which brokers take from a
     /// producer that they do not know: so that a simulation comes to the sequences' end (H024). Negative counts as 0.
     #[doc(hidden)]
@@ -161,6 +179,16 @@ impl Config {
     /// `acks` or `retries`.
     pub fn idempotence_disabled_by(&self) -> Option<&'static str> {
         self.idempotence_disabled_by
+    }
+
+    /// The level for the codec that is set; any for one without levels.
+    pub(crate) fn compression_level(&self) -> i32 {
+        match self.compression_type() {
+            Compression::Gzip => self.compression_gzip_level(),
+            Compression::Lz4 => self.compression_lz4_level(),
+            Compression::Zstd => self.compression_zstd_level(),
+            Compression::None | Compression::Snappy => 0,
+        }
     }
 
     /// The size of the pieces of memory that batches are made of: 4 KiB, or less if `batch.size` or `buffer.memory` is
@@ -218,6 +246,12 @@ impl ConfigBuilder {
                 name: BOOTSTRAP_SERVERS,
             })?;
         let mut settings = self.chosen.settle()?;
+        if !settings.compression_type.is_built_in() {
+            return Err(ConfigError::NotBuiltIn {
+                name: "compression.type",
+                value: settings.compression_type.name(),
+            });
+        }
         self.settle_delivery_timeout(&mut settings)?;
         settings.max_request_size = settings.max_request_size.min(LARGEST_REQUEST);
         self.settle_reconnect_backoff(&mut settings);
@@ -225,6 +259,7 @@ impl ConfigBuilder {
             bootstrap_servers: HostPort::list(servers)?,
             client_id: wire_string(CLIENT_ID, &self.client_id)?,
             checksum: self.checksum,
+            parallel_works: 1,
             first_sequence: 0,
             idempotence_disabled_by: self.settle_idempotence(&mut settings)?,
             settings,

@@ -4,7 +4,7 @@ use alloc::format;
 use core::time::Duration;
 
 use super::value::*;
-use super::{Acks, Config, ConfigBuilder, ConfigError, SequenceGap};
+use super::{Acks, Compression, Config, ConfigBuilder, ConfigError, SequenceGap};
 
 macro_rules! settings {
     ($($(#[$doc:meta])* $java:literal $name:ident: $type:ty = $default:expr, $kind:expr;)*) => {
@@ -101,7 +101,8 @@ settings! {
     /// every wait is this long.
     "retry.backoff.max.ms" retry_backoff_max: Duration = ms(1000), LONG_MS;
 
-    /// How many bytes a batch holds before it is worth sending (16 KiB). With 0 every record has its own batch.
+    /// How many bytes a batch holds before it is worth sending (16 KiB), compressed ones as far as that can be told
+    /// beforehand. With 0 every record has its own batch.
     "batch.size" batch_size: usize = 16_384, SIZE;
 
     /// How many bytes the last batch of a partition may grow to while the way to its broker is blocked (64 KiB): fewer and
@@ -112,6 +113,20 @@ settings! {
 
     /// How long a batch that is not full waits for more records (5 ms).
     "linger.ms" linger: Duration = ms(5), LONG_MS;
+
+    /// How batches are compressed; by default not at all. A codec that this build does not have, by its features, is an
+    /// error.
+    "compression.type" compression_type: Compression = Compression::None, COMPRESSION;
+
+    /// How hard gzip tries, from 1 to 9; the default, -1, is its own, 6 (KIP-390).
+    "compression.gzip.level" compression_gzip_level: i32 = -1, GZIP_LEVEL;
+
+    /// How hard LZ4 tries, from 1 to 17. The default, 9, is the fast search; every other level is the thorough one, as in
+    /// Java (KIP-390).
+    "compression.lz4.level" compression_lz4_level: i32 = 9, LZ4_LEVEL;
+
+    /// How hard Zstandard tries, from -131072 to 22 (3); 0 stands for the default (KIP-390).
+    "compression.zstd.level" compression_zstd_level: i32 = 3, ZSTD_LEVEL;
 
     /// How many bytes may wait for delivery (32 MiB).
     "buffer.memory" buffer_memory: usize = 32 << 20, MEMORY_SIZE;

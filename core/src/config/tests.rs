@@ -26,6 +26,22 @@ const SETTINGS: &[(&str, &str, &str)] = &[
     ("batch.size", "16384", SIZE),
     ("batch.growth.max.bytes", "65536", SIZE),
     ("linger.ms", "5ms", LONG_MS),
+    (
+        "compression.type",
+        "None",
+        "none, gzip, snappy, lz4 or zstd",
+    ),
+    (
+        "compression.gzip.level",
+        "-1",
+        "a whole number from 1 to 9, or -1 for gzip's default",
+    ),
+    ("compression.lz4.level", "9", "a whole number from 1 to 17"),
+    (
+        "compression.zstd.level",
+        "3",
+        "a whole number from -131072 to 22",
+    ),
     ("buffer.memory", "33554432", MEMORY),
     ("max.block.ms", "60s", LONG_MS),
     ("max.request.size", "1048576", SIZE),
@@ -135,6 +151,24 @@ fn values(valid: &str) -> (Taken, &'static [&'static str]) {
             &[("maybe-written", "MaybeWritten"), ("resend", "Resend")],
             &["Resend", "MaybeWritten"],
         ),
+        "none, gzip, snappy, lz4 or zstd" => (
+            &[
+                ("none", "None"),
+                ("gzip", "Gzip"),
+                ("snappy", "Snappy"),
+                (" lz4 ", "Lz4"),
+                ("zstd", "Zstd"),
+            ],
+            &["GZIP", "brotli", "lz4hc"],
+        ),
+        "a whole number from 1 to 9, or -1 for gzip's default" => {
+            (&[("-1", "-1"), ("1", "1"), ("9", "9")], &["0", "-2", "10"])
+        }
+        "a whole number from 1 to 17" => (&[("1", "1"), ("17", "17")], &["0", "-1", "18"]),
+        "a whole number from -131072 to 22" => (
+            &[("-131072", "-131072"), ("0", "0"), ("22", "22")],
+            &["-131073", "23"],
+        ),
         other => panic!("no values for {other}"),
     }
 }
@@ -204,6 +238,45 @@ fn every_setting_refuses_what_is_not_and_says_so() {
             );
         }
     }
+}
+
+#[test]
+fn h145_a_codec_that_is_not_built_in_is_refused_by_name() {
+    for codec in Compression::ALL {
+        let built = builder().compression_type(codec).build();
+        match codec.is_built_in() {
+            true => assert_eq!(built.unwrap().compression_type(), codec),
+            false => assert_eq!(
+                built.unwrap_err().to_string(),
+                format!(
+                    "compression.type={0} needs ottla to be built with the feature \"{0}\"",
+                    codec.name()
+                )
+            ),
+        }
+    }
+}
+
+#[test]
+fn h145_a_level_is_that_of_the_codec() {
+    let levels = [
+        (Compression::None, 0),
+        (Compression::Gzip, 7),
+        (Compression::Snappy, 0),
+        (Compression::Lz4, 8),
+        (Compression::Zstd, -5),
+    ];
+    for (codec, level) in levels.into_iter().filter(|(codec, _)| codec.is_built_in()) {
+        let config = builder()
+            .compression_type(codec)
+            .compression_gzip_level(7)
+            .compression_lz4_level(8)
+            .compression_zstd_level(-5)
+            .build()
+            .unwrap();
+        assert_eq!(config.compression_level(), level, "{codec:?}");
+    }
+    assert!(builder().compression_lz4_level(0).build().is_err());
 }
 
 #[test]

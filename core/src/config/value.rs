@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use super::{Acks, SequenceGap};
+use super::{Acks, Compression, SequenceGap};
 
 const INT_MAX: i64 = i32::MAX as i64;
 
@@ -92,6 +92,38 @@ pub(super) const ACKS: Kind<Acks> = Kind {
         _ => None,
     },
     fit: Some,
+};
+
+pub(super) const COMPRESSION: Kind<Compression> = Kind {
+    valid: "none, gzip, snappy, lz4 or zstd",
+    read: |text| {
+        Compression::ALL
+            .into_iter()
+            .find(|codec| codec.name() == text)
+    },
+    fit: Some,
+};
+
+pub(super) const GZIP_LEVEL: Kind<i32> = Kind {
+    valid: "a whole number from 1 to 9, or -1 for gzip's default",
+    read: |text| {
+        number(text, -1, 9)
+            .map(|n| n as i32)
+            .and_then(GZIP_LEVEL.fit)
+    },
+    fit: |level| (level == -1 || (1..=9).contains(&level)).then_some(level),
+};
+
+pub(super) const LZ4_LEVEL: Kind<i32> = Kind {
+    valid: "a whole number from 1 to 17",
+    read: |text| number(text, 1, 17).map(|n| n as i32),
+    fit: |level| (1..=17).contains(&level).then_some(level),
+};
+
+pub(super) const ZSTD_LEVEL: Kind<i32> = Kind {
+    valid: "a whole number from -131072 to 22",
+    read: |text| number(text, -131_072, 22).map(|n| n as i32),
+    fit: |level| (-131_072..=22).contains(&level).then_some(level),
 };
 
 pub(super) const SEQUENCE_GAP: Kind<SequenceGap> = Kind {

@@ -3,15 +3,18 @@
 use alloc::vec::Vec;
 
 use super::{
-    Ending, Partition, ProducerCore, TimeoutReason, TopicPartitions, Wait, waiters::State,
+    Ending, Partition, ProducerCore, TimeoutReason, TopicPartitions, Wait,
+    compressing::largest_batch, waiters::State,
 };
 use crate::{
     accumulator::{Appended, Plan},
     batch::{HEAD_LEN, Measure},
+    compress::Ratio,
     config::Config,
     error::{Cause, InvalidTopic, SendError, WaitedFor},
     event::Event,
     id::{Ticket, Topic, Waiter},
+    metrics::CompressionTotals,
     partitioner::{Sticky, partition_for_key},
     record::Record,
     time::Instant,
@@ -31,6 +34,9 @@ impl ProducerCore {
                 partitions: Vec::new(),
                 sticky: Sticky::new(self.config.batch_size()),
                 loads_taken: None,
+                ratio: Ratio::unknown(),
+                batch_size: largest_batch(&self.config),
+                compression: CompressionTotals::default(),
                 too_large: usize::MAX,
                 announced: false,
             });
@@ -406,9 +412,10 @@ impl ProducerCore {
     #[inline(always)] // for its two callers, which else hand it what it notes by way of memory: 50 instructions a record
     fn accepted(&mut self, record: &Record<'_>, partition: u32, appended: &Appended) -> Ticket {
         if self.is_sticky(record) {
+            let bytes = self.short_of(record.topic, appended.bytes);
             self.topics[record.topic.index()]
                 .sticky
-                .appended(appended.bytes, appended.full);
+                .appended(bytes, appended.full);
         }
         self.metrics.records_accepted += 1;
         if appended.index == 0 {
@@ -436,7 +443,8 @@ impl ProducerCore {
     #[inline]
     fn place_in(&self, now: Instant, partition: u32, record: &Record<'_>) -> Place {
         let largest = || self.growth(partition);
-        let plan = self.accumulator.plan(now, partition, record, largest);
+        let size = self.topics[record.topic.index()].batch_size;
+        let plan = self.accumulator.plan(now, partition, record, size, largest);
         Place { partition, plan }
     }
 

@@ -284,10 +284,16 @@ impl ProducerCore {
         if partition.leader.epoch > item.leadership.epoch && partition.leader.broker.is_some() {
             return;
         }
+        self.wait_until(item.partition, at);
+    }
+
+    /// Sends nothing to the partition before `at`.
+    pub(super) fn wait_until(&mut self, slot: u32, at: Instant) {
+        let partition = &mut self.partitions[slot as usize];
         if let Some(before) = partition.retry_at.replace(at) {
-            self.backoffs.remove(&(before, item.partition));
+            self.backoffs.remove(&(before, slot));
         }
-        self.backoffs.insert((at, item.partition));
+        self.backoffs.insert((at, slot));
     }
 
     /// Ends a wait before a retry.

@@ -293,6 +293,7 @@ impl ProducerCore {
         self.close_link(peer, Disconnect::Idle);
         if self.is_idle() {
             self.accumulator.trim();
+            self.workshop.trim();
             self.spares = Spares::default();
         }
     }

@@ -5,6 +5,7 @@
 mod admission;
 mod attempt;
 mod audit;
+mod compressing;
 mod delivery;
 mod ending;
 mod links;
@@ -28,13 +29,14 @@ use core::{ops::Range, time::Duration};
 use crate::{
     accumulator::Accumulator,
     cluster::{Cluster, Leader},
+    compress::{Compression, Ratio},
     config::{Acks, Config},
     error::{Cause, Fatal},
     event::{Command, Event, Warning},
     id::{BatchId, FlushId, Topic},
     idempotence::{Identity, Leadership, Pipelining, Sequences},
     memory::Memory,
-    metrics::Metrics,
+    metrics::{CompressionTotals, Metrics},
     outcome::Outcome,
     partitioner::Sticky,
     peer::Peer,
@@ -42,6 +44,7 @@ use crate::{
     rng::Rng,
     time::Instant,
 };
+use compressing::Workshop;
 use spares::Spares;
 use waiters::Waiters;
 
@@ -110,6 +113,7 @@ pub struct ProducerCore {
     deadline: Instant,
     reason: TimeoutReason,
     spares: Spares,
+    workshop: Workshop,
     metrics: Metrics,
 }
 
@@ -125,6 +129,8 @@ struct Partition {
     retry_at: Option<Instant>,
     /// It stands in its peer's ring.
     in_ring: bool,
+    /// It waits for a place where its next batch can be compressed.
+    awaits_work: bool,
 }
 
 /// A topic's partitions by dense index, and the choice among them for records without a key.
@@ -132,6 +138,10 @@ struct TopicPartitions {
     partitions: Vec<u32>,
     sticky: Sticky,
     loads_taken: Option<Instant>,
+    ratio: Ratio,
+    /// With how many bytes a new batch is full, before it is compressed.
+    batch_size: usize,
+    compression: CompressionTotals,
     /// A batch of this size was too large for a broker.
     too_large: usize,
     /// [`Event::TopicReady`] was given.
@@ -222,7 +232,6 @@ impl ProducerCore {
     /// `seed` is the only source of randomness (ChaCha): the same seed, settings and inputs give the same outputs.
     #[must_use]
     pub fn new(config: Config, seed: [u8; 32], now: Instant) -> Self {
-        let largest_batch = config.batch_size().min(config.max_request_size());
         let growth = match config.batch_size() {
             0 => 0,
             _ => config
@@ -230,7 +239,7 @@ impl ProducerCore {
                 .min(config.max_request_size()),
         };
         let accumulator = Accumulator::new(
-            largest_batch,
+            config.compression_type() != Compression::None,
             growth,
             config.chunk_size(),
             config.linger(),
@@ -274,6 +283,7 @@ impl ProducerCore {
             deadline: Instant::NEVER,
             reason: TimeoutReason::Output,
             spares: Spares::default(),
+            workshop: Workshop::default(),
             metrics: Metrics::default(),
             config,
         };
@@ -380,6 +390,7 @@ impl ProducerCore {
                 .starting_at(self.config.first_sequence()),
             retry_at: None,
             in_ring: false,
+            awaits_work: false,
         }
     }
 
@@ -442,7 +453,8 @@ impl ProducerCore {
     /// no answer to it can come any more.
     fn release(&mut self, slot: u32) {
         let batch = self.accumulator.batch(slot);
-        if !batch.told || (batch.on_the_wire && !planted!(FreesUnderWay)) {
+        let is_lent = batch.on_the_wire || self.accumulator.is_at_work(slot);
+        if !batch.told || (is_lent && !planted!(FreesUnderWay)) {
             return;
         }
         let awaits_answer = self.partitions[batch.partition as usize]

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use super::{ProducerCore, acks_answered};
 use crate::{
+    compress::Compression,
     connection::{ProduceItem, Request},
     error::{DeliveryError, Disconnect, ProtocolError},
     idempotence::{Leadership, Next},
@@ -13,8 +14,9 @@ use crate::{
 };
 
 impl ProducerCore {
-    /// Puts a partition in its peer's ring if it has something to send now.
+    /// Puts a partition in its peer's ring if it has something to send now; what is to be compressed before is handed out.
     pub(super) fn refresh(&mut self, slot: u32) {
+        self.begin_work(slot);
         if self.partitions[slot as usize].in_ring || self.next_of(slot).is_none() {
             return;
         }
@@ -55,7 +57,8 @@ impl ProducerCore {
             .next(self.producer_id.held(), self.leadership(partition))
         {
             Next::Nothing => None,
-            Next::Fresh if !self.accumulator.is_ready(slot) => None,
+            Next::Fresh if self.accumulator.sendable(slot).is_none() => None,
+            Next::Retry(batch) if self.accumulator.is_at_work(batch) => None,
             next => Some(next),
         }
     }
@@ -68,6 +71,7 @@ impl ProducerCore {
             .sequences
             .next(self.producer_id.held(), self.leadership(partition));
         let is_free = partition.retry_at.is_none()
+            && !self.accumulator.is_work_blocked(slot)
             && next == Next::Fresh
             && partition.peer.is_some_and(|peer| {
                 let link = self.peers[peer as usize].link();
@@ -106,11 +110,16 @@ impl ProducerCore {
         let link = self.peers[peer as usize].link()?;
         let Some(version) = link.versions.produce else {
             // The next link may be to another version of the broker, or to one that tells the truth.
-            self.refuse_batches(peer);
+            self.refuse_batches(peer, &DeliveryError::UnsupportedVersion);
             let error = ProtocolError::UnsupportedVersion { api: "Produce" };
             self.close_link(peer, Disconnect::Protocol(error));
             return None;
         };
+        let codec = self.config.compression_type();
+        if codec == Compression::Zstd && version < ZSTD_FROM {
+            self.refuse_batches(peer, &DeliveryError::UnsupportedCompression(codec));
+            return None;
+        }
         let items = self.gather(peer, version);
         if items.is_empty() {
             self.spares.keep_items(items);
@@ -256,19 +265,19 @@ impl ProducerCore {
         self.finish_request(transmit)
     }
 
-    /// The broker knows no Produce that ottla speaks: what would go to it ends here (H036).
-    fn refuse_batches(&mut self, peer: u32) {
+    /// The broker can't take what would go to it, which ends here (H036, H145).
+    fn refuse_batches(&mut self, peer: u32, error: &DeliveryError) {
         while self.has_batches(peer) {
             let slot = self.rings[peer as usize][0];
             while let Some(Next::Fresh) = self.next_of(slot) {
                 let Some(batch) = self.accumulator.take(slot) else {
                     break;
                 };
-                let outcome = self.failed(batch, DeliveryError::UnsupportedVersion);
+                let outcome = self.failed(batch, error.clone());
                 self.complete(batch, outcome);
             }
             if let Some(Next::Retry(batch)) = self.next_of(slot) {
-                self.give_up(batch, DeliveryError::UnsupportedVersion);
+                self.give_up(batch, error.clone());
             }
             self.leave_ring(peer);
             self.refresh(slot);
@@ -281,6 +290,8 @@ fn is_named(leadership: Leadership) -> bool {
     leadership.topic_id == [0; 16]
 }
 
+/// The first version of Produce that takes Zstandard (KIP-110).
+const ZSTD_FROM: i16 = 7;
 /// The last version of Produce that names topics by name.
 const LAST_BY_NAME: i16 = 12;
 /// What a partition takes in a request besides its batch and its topic's name, generously: its index, and lengths.

@@ -1,8 +1,11 @@
 //! Batches that a broker calls too large: what is learned from that, and how they go on in pieces.
 
-use super::{ProducerCore, TopicPartitions};
+use alloc::vec::Vec;
+
+use super::{ProducerCore, TopicPartitions, backoff};
 use crate::{
-    accumulator::Pieces, connection::ProduceItem, idempotence::Fate, log::debug, time::Instant,
+    accumulator::Pieces, batch::Body, connection::ProduceItem, idempotence::Fate, log::debug,
+    time::Instant, work::Job,
 };
 
 impl ProducerCore {
@@ -35,30 +38,71 @@ impl ProducerCore {
     /// the partition, and with those who wait for it. Each is smaller than what was refused, so that this comes to an
     /// end with single records at the latest.
     ///
+    /// One that is compressed is opened and cut by the driver first.
+    ///
     /// The pieces' memory is the whole's. If the allocator has none to write them to, the whole is sent again later, and
     /// asks for it again.
     pub(super) fn split(&mut self, now: Instant, item: ProduceItem, fate: Fate) {
         let too_large = self.topics[item.topic.index()].too_large;
         let most = self.config.batch_size().min(too_large - 1);
+        let body = &self.accumulator.batch(item.batch).body;
+        if body.is_compressed() {
+            let (raw, short) = (body.raw_len(), body.records_len());
+            self.learn_ratio(item.topic, raw, short);
+            if fate == Fate::Requeue {
+                self.accumulator.put_back(item.batch);
+            }
+            // It keeps its place and waits there. Without a place of work it is sent again later, as without memory.
+            if !self.hand_out(item.batch, Job::Split(most)) {
+                self.back_off(now, item);
+            }
+            return;
+        }
         let pieces = self.accumulator.split(item.batch, most);
-        let Some(Pieces { slots, freed }) = pieces else {
+        let Some(pieces) = pieces else {
             self.back_off(now, item);
             if fate == Fate::Requeue {
                 self.accumulator.put_back(item.batch);
             }
             return;
         };
-        debug!(most, pieces = slots.len(), "batch is too large");
+        self.go_on_in(item.batch, pieces, fate == Fate::Requeue);
+    }
+
+    /// The driver has opened and cut a batch: the pieces take its place, wherever that is by now.
+    pub(super) fn cut(&mut self, batch: u32, bodies: Vec<Body>) {
+        // Compressed apart, they may hold more than the whole.
+        let (held, whole) = self.accumulator.held_by(batch, &bodies);
+        let more = held.saturating_sub(whole);
+        if bodies.is_empty() || !self.memory.take(more) {
+            return self.try_whole_again(batch);
+        }
+        let is_queued = self.accumulator.take_out(batch);
+        match self.accumulator.replace(batch, bodies) {
+            Some(pieces) => self.go_on_in(batch, pieces, is_queued),
+            None => debug_assert!(false, "there are pieces"),
+        }
+    }
+
+    /// The pieces take the place of the batch that they were cut from: in its partition's queue, or in its sequence.
+    fn go_on_in(&mut self, batch: u32, Pieces { slots, freed }: Pieces, is_queued: bool) {
+        debug!(pieces = slots.len(), "batch is too large");
         self.metrics.batches_split += 1;
         self.memory.give(freed);
-        let order = self.accumulator.batch(item.batch).order;
-        self.await_pieces(order, item.partition, slots.len());
-        match fate {
-            Fate::Requeue => slots.iter().for_each(|s| self.accumulator.put_back(s.0)),
-            _ => self.partitions[item.partition as usize]
-                .sequences
-                .split(&slots),
+        let batch = self.accumulator.batch(batch);
+        let (order, partition) = (batch.order, batch.partition);
+        self.await_pieces(order, partition, slots.len());
+        match is_queued {
+            true => slots.iter().for_each(|s| self.accumulator.put_back(s.0)),
+            false => self.partitions[partition as usize].sequences.split(&slots),
         }
+    }
+
+    /// There is no memory for the pieces now: the batch is sent again later, and refused again.
+    fn try_whole_again(&mut self, batch: u32) {
+        let partition = self.accumulator.batch(batch).partition;
+        let wait = backoff(&self.config, &mut self.rng, 0);
+        self.wait_until(partition, self.clock + wait);
     }
 }
 

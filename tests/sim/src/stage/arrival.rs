@@ -31,6 +31,10 @@ impl Stage {
                 self.core.handle_resolved(instant(self.now), lookup, found);
             }
             Delivery::Dialled { connection } => self.dialled(connection),
+            Delivery::Worked(mut work) => {
+                work.run();
+                self.core.handle_work(instant(self.now), work);
+            }
             Delivery::Writable { connection } => self.write(connection),
             Delivery::Request { serial, bytes } => self.at_broker(serial, &bytes),
             Delivery::Hangup { serial } => self.forget(serial),

@@ -30,6 +30,11 @@ impl Stage {
         self.network.path(broker).dial = dial;
     }
 
+    /// Has work on a batch take so long from now on; a millisecond, if nothing is said.
+    pub fn set_work_time(&mut self, time: Duration) {
+        self.work_time = time;
+    }
+
     /// What a name resolves to from now on. Unless said otherwise the name of a broker resolves to its address, and others
     /// to nothing.
     pub fn set_lookup(&mut self, host: &str, lookup: Lookup) {

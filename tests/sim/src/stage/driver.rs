@@ -93,6 +93,10 @@ impl Stage {
                     .schedule(self.now + round_trip, Delivery::Dialled { connection });
             }
             Command::Disconnect { connection } => self.lose(connection, Disconnect::Requested),
+            Command::Work(work) => {
+                let at = self.now + self.work_time;
+                self.network.schedule(at, Delivery::Worked(work));
+            }
             other => panic!("the stage does not know {other:?}"),
         }
     }

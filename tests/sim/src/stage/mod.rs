@@ -58,6 +58,8 @@ pub struct Stage {
     is_aside: bool,
     /// How long the process stood still, all in all.
     stood_still: Duration,
+    /// How long work on a batch takes.
+    work_time: Duration,
     /// What the clock on the wall shows at the start, and how far it has jumped since, in milliseconds since 1970.
     wall_clock: i64,
     trace: Trace,
@@ -110,6 +112,7 @@ impl Stage {
             excused: false,
             is_aside: false,
             stood_still: Duration::ZERO,
+            work_time: link::TICK,
             wall_clock: 1_800_000_000_000,
             trace: Trace::new(seed),
         }

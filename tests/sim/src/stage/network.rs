@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use ottla_core::{ConnectionId, LookupId, ResolveError};
+use ottla_core::{ConnectionId, LookupId, ResolveError, Work};
 
 use super::link::{Link, Path};
 
@@ -46,6 +46,8 @@ pub(crate) enum Delivery {
     Dialled {
         connection: ConnectionId,
     },
+    /// Work on a batch is done.
+    Worked(Work),
     /// The producer's socket takes more.
     Writable {
         connection: ConnectionId,

@@ -1,0 +1,180 @@
+//! Compression: which batches are worked on, what is learned from that, and how cut ones go on.
+
+use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
+
+use super::{ProducerCore, TopicPartitions};
+use crate::{
+    compress::Compression,
+    config::Config,
+    event::Command,
+    id::Topic,
+    metrics::CompressionTotals,
+    time::Instant,
+    work::{Bench, Job, Work},
+};
+
+/// However well they shrink, batches take no more than so many times `batch.size` before they are compressed.
+const MOST: usize = 16;
+
+/// The codec's places of work, and who waits for one.
+#[derive(Default)]
+pub(super) struct Workshop {
+    free: Vec<Box<Bench>>,
+    busy: usize,
+    /// Partitions that had something to be worked on while every place was taken, each once.
+    waiting: VecDeque<u32>,
+}
+
+impl ProducerCore {
+    /// Takes a [`Work`] back. One that was not run leaves its batch as it is.
+    pub fn handle_work(&mut self, now: Instant, work: Work) {
+        self.tick(now);
+        let Work {
+            batch,
+            job,
+            mut bench,
+            body,
+            pieces,
+            ..
+        } = work;
+        self.workshop.busy = self.workshop.busy.saturating_sub(1);
+        bench.tidy(self.largest_raw());
+        self.workshop.free.push(bench);
+        // A work of another producer names no batch of this one.
+        if let Some(slot) = self.accumulator.lent(batch) {
+            let (raw, short) = (body.raw_len(), body.records_len());
+            let freed = self.accumulator.take_back(slot, body);
+            self.memory.give(freed);
+            if self.accumulator.is_ended(slot) {
+                self.release(slot);
+            } else {
+                match job {
+                    Job::Compress => self.compressed(slot, raw, short),
+                    Job::Split(_) => self.cut(slot, pieces),
+                }
+                let partition = self.accumulator.batch(slot).partition;
+                self.refresh(partition);
+            }
+            self.admit();
+        }
+        while self.workshop.busy < self.config.parallel_works()
+            && let Some(partition) = self.workshop.waiting.pop_front()
+        {
+            self.partitions[partition as usize].awaits_work = false;
+            self.refresh(partition);
+        }
+        self.is_due_now();
+    }
+
+    /// What became of a topic's batches under a codec; `None` if the handle is of another producer. Java's metric
+    /// `compression-rate` of a topic is its [`rate_avg`](CompressionTotals::rate_avg).
+    #[must_use]
+    pub fn compression_of(&self, topic: Topic) -> Option<CompressionTotals> {
+        Some(self.topics.get(topic.index())?.compression)
+    }
+
+    pub(super) fn compresses(&self) -> bool {
+        self.config.compression_type() != Compression::None
+    }
+
+    /// Has the partition's next batch compressed, if it is its turn.
+    pub(super) fn begin_work(&mut self, partition: u32) {
+        if !self.compresses() || self.partitions[partition as usize].awaits_work {
+            return;
+        }
+        if self.workshop.busy >= self.config.parallel_works() {
+            if self.accumulator.is_ready(partition) {
+                self.await_work(partition);
+            }
+            return;
+        }
+        if let Some(slot) = self.accumulator.next_work(partition) {
+            self.hand_out(slot, Job::Compress);
+        }
+    }
+
+    fn await_work(&mut self, partition: u32) {
+        self.partitions[partition as usize].awaits_work = true;
+        self.workshop.waiting.push_back(partition);
+    }
+
+    /// Hands a batch out to be worked on; whether there was a place for it.
+    pub(super) fn hand_out(&mut self, slot: u32, job: Job) -> bool {
+        let codec = self.config.compression_type();
+        let level = self.config.compression_level();
+        let made = || Bench::new(codec, level).map(Box::new);
+        // Only a codec that is built in passes the configuration.
+        let Some(bench) = self.workshop.free.pop().or_else(made) else {
+            return false;
+        };
+        self.workshop.busy += 1;
+        let (id, body) = self.accumulator.lend(slot);
+        self.commands
+            .push_back(Command::Work(Work::new(id, job, bench, body)));
+        self.is_due_now();
+        true
+    }
+
+    /// A batch was compressed, or stayed as it was.
+    fn compressed(&mut self, slot: u32, raw: usize, short: usize) {
+        let largest = self.largest_raw();
+        let batch_size = self.wire_batch_size();
+        let partition = self.accumulator.batch(slot).partition;
+        let topic = self.partitions[partition as usize].topic;
+        let topic = &mut self.topics[topic.index()];
+        topic.ratio.observe(raw, short);
+        topic.update_batch_size(batch_size, largest);
+        topic.compression.count(raw, short);
+        self.metrics.compression.count(raw, short);
+    }
+
+    /// A broker called a batch too large: what follows is made smaller.
+    pub(super) fn learn_ratio(&mut self, topic: Topic, raw: usize, short: usize) {
+        if self.compresses() {
+            let (batch_size, largest) = (self.wire_batch_size(), self.largest_raw());
+            let topic = &mut self.topics[topic.index()];
+            topic.ratio.was_too_low(raw, short);
+            topic.update_batch_size(batch_size, largest);
+        }
+    }
+
+    fn wire_batch_size(&self) -> usize {
+        largest_batch(&self.config)
+    }
+
+    /// What a record's bytes count for where batches are compared with `batch.size`.
+    #[inline]
+    pub(super) fn short_of(&self, topic: Topic, bytes: usize) -> usize {
+        match self.compresses() {
+            false => bytes,
+            true => {
+                let raw = self.topics[topic.index()].batch_size.max(1) as u64;
+                (bytes as u64 * self.wire_batch_size() as u64 / raw) as usize
+            }
+        }
+    }
+
+    /// What a batch takes at most before it is compressed.
+    fn largest_raw(&self) -> usize {
+        let most = (self.config.buffer_memory() / MOST).min(MOST * self.config.batch_size());
+        most.max(self.wire_batch_size())
+    }
+}
+
+/// With how many bytes on the wire a batch is full.
+pub(super) fn largest_batch(config: &Config) -> usize {
+    config.batch_size().min(config.max_request_size())
+}
+
+impl Workshop {
+    /// Lets go of what no work needs now.
+    pub(super) fn trim(&mut self) {
+        self.free = Vec::new();
+    }
+}
+
+impl TopicPartitions {
+    fn update_batch_size(&mut self, batch_size: usize, largest: usize) {
+        self.batch_size = self.ratio.raw(batch_size).min(largest).max(batch_size);
+    }
+}

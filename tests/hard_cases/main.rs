@@ -6,6 +6,7 @@ mod brokers;
 mod clocks;
 mod closing;
 mod common;
+mod compression;
 mod epochs;
 mod expiry;
 mod flushing;

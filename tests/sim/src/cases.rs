@@ -121,8 +121,8 @@ cases! {
         52 "Flush and close wait for the children of a split"
         53 "A batch is split again and again"
         54 "Only the broker's codes for size split a batch"
-        55 "The estimate of the compression ratio follows the data" needs "compression"
-        56 "A batch is larger than a request because it compressed badly" needs "compression"
+        55 "The estimate of the compression ratio follows the data"
+        56 "A batch is larger than a request because it compressed badly"
         57 "A record too large for any request is refused at the door"
         58 "Every record a batch of its own, or larger than a batch"
     }
@@ -223,7 +223,7 @@ cases! {
         142 "The broker sets the time of a record"
         143 "Times far apart, backwards, or out of bounds"
         144 "Single records of a batch are refused"
-        145 "A codec is refused" needs "compression"
+        145 "A codec is refused"
         146 "Nothing is not the same as empty"
     }
     Bootstrap {

@@ -183,7 +183,9 @@ impl Plan {
             settings,
             ..Plan::draw_world(chance)
         };
-        let plan = plan.perhaps_focused(&mut aside(chance));
+        let mut side = aside(chance);
+        let mut plan = plan.perhaps_focused(&mut side);
+        plan.settings.extend(codec(&mut side));
         plan.perhaps_without_deadline(chance)
     }
 
@@ -441,6 +443,26 @@ impl Plan {
             .expect("drawn settings are valid")
             .with_first_sequence(self.first_sequence)
     }
+}
+
+/// Every other producer compresses, most of them at their codec's default level.
+fn codec(chance: &mut Chance) -> Vec<(&'static str, String)> {
+    let (codec, level) = *chance.pick(&[
+        ("gzip", Some(("compression.gzip.level", ["1", "9"]))),
+        ("snappy", None),
+        ("lz4", Some(("compression.lz4.level", ["1", "17"]))),
+        ("zstd", Some(("compression.zstd.level", ["-5", "19"]))),
+    ]);
+    if chance.percent(50) {
+        return Vec::new();
+    }
+    let mut settings = vec![("compression.type", codec.to_owned())];
+    if let Some((name, levels)) = level
+        && chance.percent(30)
+    {
+        settings.push((name, (*chance.pick(&levels)).to_owned()));
+    }
+    settings
 }
 
 /// A stream from which to draw what is not to move what is drawn otherwise.

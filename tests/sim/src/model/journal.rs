@@ -42,6 +42,8 @@ pub struct Produced {
     pub count: i32,
     /// Bytes of the batch.
     pub bytes: usize,
+    /// The number of its codec; 0 for none.
+    pub codec: i16,
     /// The code answered, or that would have been if the answer was not lost to a fault.
     pub code: i16,
     /// The base offset answered; -1 for none.

@@ -252,6 +252,7 @@ impl Model {
             base_sequence: head.map_or(-1, |head| head.base_sequence),
             count: head.map_or(0, |head| head.count),
             bytes: part.raw.len(),
+            codec: head.map_or(0, |head| head.codec()),
             code: outcome.code,
             base_offset: outcome.base_offset,
             appended: matches!(outcome.fact, Fact::Appended { .. }),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ottla::{ErrorCode, Fatal, Producer, SendError};
+use ottla::{DeliveryError, ErrorCode, Fatal, Producer, SendError};
 
 use super::application::Application;
 use super::letter::Letter;
@@ -151,12 +151,16 @@ impl Application {
                 let before = self.clock.now();
                 let outcome = delivery.await;
                 let is_written = outcome.is_ok();
+                // A broker that is too old for the codec stays so.
+                let is_too_old = outcome.as_ref().is_err_and(|why| {
+                    matches!(why.error(), DeliveryError::UnsupportedCompression(_))
+                });
                 if is_written && self.clock.now() < before + resting::linger(&self.plan) {
                     let what = format!("record {n} was alone and did not linger");
                     self.ledger.borrow_mut().accuse("H107", what);
                 }
                 self.ledger.borrow_mut().end(n, outcome, self.clock.now());
-                is_written
+                is_written || is_too_old
             }
         }
     }

@@ -426,6 +426,13 @@ impl Plan {
         drawn.1.parse().ok()
     }
 
+    /// Batches go under a codec, and may be larger than was foretold.
+    pub(crate) fn compresses(&self) -> bool {
+        self.settings
+            .iter()
+            .any(|(name, _)| *name == "compression.type")
+    }
+
     /// A setting that is a number of milliseconds; zero if it was not drawn.
     pub(crate) fn millis(&self, setting: &str) -> Duration {
         Duration::from_millis(self.number(setting).unwrap_or(0) as u64)

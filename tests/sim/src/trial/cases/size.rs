@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ottla::SendError;
+use ottla::{DeliveryError, SendError};
 
 use super::{Hits, Scene, Watch};
 use crate::trial::ledger::{Entry, Fate};
@@ -21,6 +21,7 @@ pub(crate) struct Size {
     /// When the flushes began that somebody waited for, and when they ended.
     flushes: Vec<(Duration, Duration)>,
     batch_size: Option<usize>,
+    max_request_size: Option<usize>,
 }
 
 /// What is remembered of a partition.
@@ -58,6 +59,13 @@ struct Piece {
     appended: Duration,
 }
 
+fn is_codec_refused(fate: &Fate) -> bool {
+    let Fate::NotWritten(why) = fate else {
+        return false;
+    };
+    matches!(why.error(), DeliveryError::UnsupportedCompression(_))
+}
+
 /// Batches remembered per partition.
 const SEEN: usize = 32;
 
@@ -83,6 +91,7 @@ impl Watch for Size {
         match &line.fact {
             Fact::Produced(batch) => {
                 let batch_size = || scene.plan.number("batch.size").unwrap_or(16_384);
+                self.max_request_size = Some(scene.plan.max_request_size);
                 let batch_size = *self.batch_size.get_or_insert_with(batch_size);
                 // A record has a batch of its own, since it is as large as one.
                 let alone = batch.appended && batch.count == 1;
@@ -101,6 +110,7 @@ impl Watch for Size {
         for entry in &scene.ledger.entries {
             let is_too_large = matches!(entry.fate, Fate::Refused(SendError::TooLarge { .. }));
             hits.hit_if(57, is_too_large);
+            hits.hit_if(145, is_codec_refused(&entry.fate));
         }
         for piece in &self.pieces {
             let is_of_piece = |entry: &&Entry| match &entry.fate {
@@ -134,6 +144,10 @@ impl Size {
             code::MESSAGE_TOO_LARGE | code::RECORD_LIST_TOO_LARGE
         );
         hits.hit_if(48, is_too_large && batch.count > 1);
+        // Its ratio is estimated anew.
+        hits.hit_if(55, is_too_large && batch.count > 1 && batch.codec != 0);
+        let is_larger = self.max_request_size.is_some_and(|most| batch.bytes > most);
+        hits.hit_if(56, is_larger && batch.count > 1);
         hits.hit_if(49, is_too_large && batch.count == 1);
         if batch.producer_id < 0 {
             return;

@@ -19,6 +19,7 @@ const MOST: usize = 16;
 /// The codec's places of work, and who waits for one.
 #[derive(Default)]
 pub(super) struct Workshop {
+    #[expect(clippy::vec_box, reason = "they go into works and back as they are")]
     free: Vec<Box<Bench>>,
     busy: usize,
     /// Partitions that had something to be worked on while every place was taken, each once.

@@ -15,12 +15,6 @@ pub(super) struct Distribution {
 }
 
 impl Distribution {
-    pub(super) const EMPTY: Self = Self {
-        log: 0,
-        symbols: 0,
-        norm: [0; MAX_SYMBOLS],
-    };
-
     pub(super) const fn fixed(log: u32, counts: &[i16]) -> Self {
         let mut norm = [0; MAX_SYMBOLS];
         let mut symbol = 0;

@@ -7,6 +7,7 @@ use ottla_core::{
 };
 use ottla_null_broker::NullBroker;
 
+use crate::measure::Cost;
 use crate::payload::Payload;
 
 const PORT: u16 = 9092;
@@ -34,6 +35,8 @@ pub(crate) struct Desk {
     request: BytesMut,
     answers: Vec<(ConnectionId, bytes::Bytes)>,
     pub(crate) written: usize,
+    /// What compressing took.
+    pub(crate) worked: Cost,
     /// The requests to Produce so far, in their slices, for whoever wants them.
     pub(crate) tap: Option<Vec<Vec<Vec<u8>>>>,
 }
@@ -59,6 +62,7 @@ impl Desk {
             request: BytesMut::new(),
             answers: Vec::new(),
             written: 0,
+            worked: Cost::NONE,
             tap: None,
         };
         let topic = desk.topic("letters");
@@ -157,6 +161,10 @@ impl Desk {
                 let why = Disconnect::Requested;
                 self.core
                     .handle_disconnected(self.now, connection, why, None);
+            }
+            Command::Work(mut work) => {
+                self.worked.add(Cost::of(1, || work.run()));
+                self.core.handle_work(self.now, work);
             }
             // The brokers' addresses are numbers.
             Command::Resolve { .. } => unreachable!("{command:?}"),

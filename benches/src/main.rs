@@ -2,7 +2,7 @@
 //!
 //! ```sh
 //! cargo build --release --package ottla-benches --package ottla-null-broker
-//! cargo run --release --package ottla-benches -- append drive limit adapters latency contention scale memory
+//! cargo run --release --package ottla-benches -- append drive limit adapters latency contention scale memory compression beside
 //! ```
 //!
 //! Everything that is measured runs on one processor, and the broker, if there is one, on another. Numbers of one run may
@@ -10,6 +10,8 @@
 
 mod adapters;
 mod append;
+mod beside;
+mod compression;
 mod contention;
 mod desk;
 mod drive;
@@ -52,7 +54,7 @@ type Failure = Box<dyn Error + Send + Sync>;
 /// A bench: a word to ask for it by, and what it does.
 type Bench = (&'static str, fn() -> Table);
 
-const BENCHES: [Bench; 8] = [
+const BENCHES: [Bench; 10] = [
     ("append", append::run),
     ("drive", drive::run),
     ("limit", limit::run),
@@ -60,6 +62,8 @@ const BENCHES: [Bench; 8] = [
     ("latency", latency::run),
     ("contention", contention::run),
     ("scale", scale::run),
+    ("compression", compression::run),
+    ("beside", beside::run),
     ("memory", memory::run),
 ];
 

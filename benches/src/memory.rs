@@ -43,6 +43,11 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
+/// What was asked of the allocator so far.
+pub(crate) fn allocations() -> usize {
+    ALLOCATIONS.load(Ordering::Relaxed)
+}
+
 /// The bytes that are given back when something is dropped: those that it held.
 pub(crate) fn held_by<T>(thing: T) -> usize {
     let before = HELD.load(Ordering::Relaxed);
@@ -76,11 +81,11 @@ pub(crate) fn run() -> Table {
         for _ in 0..3 {
             send(&producer, topic, &payload);
         }
-        let before = (ALLOCATIONS.load(Ordering::Relaxed), producer.metrics());
+        let before = (allocations(), producer.metrics());
         for _ in 0..ROUNDS {
             send(&producer, topic, &payload);
         }
-        let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before.0;
+        let allocations = allocations() - before.0;
         let batches = producer.metrics().batches_sent - before.1.batches_sent;
         table.row(
             format!("{SIZE} B, {name}"),

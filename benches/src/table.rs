@@ -29,7 +29,10 @@ impl fmt::Display for Table {
             write!(f, "| {name} |")?;
             for number in numbers {
                 let digits = if number.abs() < 100.0 { 1 } else { 0 };
-                write!(f, " {number:.digits$} |")?;
+                match number.is_finite() {
+                    true => write!(f, " {number:.digits$} |")?,
+                    false => write!(f, " |")?,
+                }
             }
             writeln!(f)?;
         }

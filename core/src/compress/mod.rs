@@ -115,7 +115,7 @@ impl Encoder {
 }
 
 /// Appends what `input` holds to `out`, at most `most` bytes.
-#[cfg_attr(not(feature = "gzip"), allow(unused_variables))]
+#[cfg_attr(not(feature = "gzip"), allow(unused_variables, clippy::ptr_arg))]
 pub(crate) fn decompress(
     codec: Compression,
     input: &[u8],

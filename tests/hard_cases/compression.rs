@@ -50,6 +50,55 @@ fn what_does_not_shrink_goes_as_it_is() {
 }
 
 #[test]
+fn what_is_handed_back_undone_goes_as_it_is_and_is_not_cut() {
+    let mut stage = warm(
+        1,
+        &[("compression.type", "lz4"), ("retry.backoff.ms", "10")],
+    );
+    stage.leave_work(true);
+    let plain = stage.send("letters", 0, None, letter(0, 300).as_bytes());
+    stage.run_to_idle();
+    assert!(stage.is_written(plain));
+    let codecs: Vec<i16> = stage.model.log("letters", 0).map(|r| r.codec).collect();
+    assert_eq!(codecs, [0, 0]);
+
+    stage.leave_work(false);
+    stage.model.set_topic_max_message_bytes("letters", 1_000);
+    let letters: Vec<usize> = (1..40)
+        .map(|n| stage.send("letters", 0, None, letter(n, 300).as_bytes()))
+        .collect();
+    stage.run_until(|stage| arrivals(stage).len() > 2);
+    stage.leave_work(true);
+    stage.run_for(100 * MS);
+    assert_eq!(stage.core().metrics().batches_split, 0);
+    stage.leave_work(false);
+    stage.run_to_idle();
+    assert!(letters.iter().all(|&n| stage.is_written(n)));
+    stage.check();
+}
+
+#[test]
+fn records_of_their_own_batches_change_partitions_under_a_codec_too() {
+    let mut stage = warm(
+        3,
+        &[
+            ("compression.type", "zstd"),
+            ("batch.size", "0"),
+            ("linger.ms", "0"),
+        ],
+    );
+    let sent: Vec<usize> = (0..60)
+        .map(|n| stage.send("letters", None, None, letter(n, 300).as_bytes()))
+        .collect();
+    stage.run_to_idle();
+    for partition in 0..3 {
+        let is_there = |&n: &usize| stage.sent(n).partition == Some(partition);
+        assert!(sent.iter().any(is_there), "{partition}");
+    }
+    stage.check();
+}
+
+#[test]
 fn h055_batches_come_near_their_size_once_their_ratio_is_known() {
     let mut stage = warm(1, &[("compression.type", "lz4"), ("linger.ms", "1000")]);
     for n in 0..60_000 {

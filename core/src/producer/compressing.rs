@@ -150,7 +150,8 @@ impl ProducerCore {
             false => bytes,
             true => {
                 let raw = self.topics[topic.index()].batch_size.max(1) as u64;
-                (bytes as u64 * self.wire_batch_size() as u64 / raw) as usize
+                let short = bytes as u64 * self.wire_batch_size() as u64 / raw;
+                short.max(1) as usize // else nothing would ever change where batch.size is 0
             }
         }
     }

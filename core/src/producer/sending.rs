@@ -71,7 +71,7 @@ impl ProducerCore {
             .sequences
             .next(self.producer_id.held(), self.leadership(partition));
         let is_free = partition.retry_at.is_none()
-            && !self.accumulator.is_work_blocked(slot)
+            && !(self.compresses() && self.accumulator.is_work_blocked(slot))
             && next == Next::Fresh
             && partition.peer.is_some_and(|peer| {
                 let link = self.peers[peer as usize].link();

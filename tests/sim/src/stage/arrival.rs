@@ -32,7 +32,9 @@ impl Stage {
             }
             Delivery::Dialled { connection } => self.dialled(connection),
             Delivery::Worked(mut work) => {
-                work.run();
+                if !self.leaves_work {
+                    work.run();
+                }
                 self.core.handle_work(instant(self.now), work);
             }
             Delivery::Writable { connection } => self.write(connection),

@@ -35,6 +35,11 @@ impl Stage {
         self.work_time = time;
     }
 
+    /// Whether work on a batch is handed back undone from now on.
+    pub fn leave_work(&mut self, on: bool) {
+        self.leaves_work = on;
+    }
+
     /// What a name resolves to from now on. Unless said otherwise the name of a broker resolves to its address, and others
     /// to nothing.
     pub fn set_lookup(&mut self, host: &str, lookup: Lookup) {

@@ -60,6 +60,7 @@ pub struct Stage {
     stood_still: Duration,
     /// How long work on a batch takes.
     work_time: Duration,
+    leaves_work: bool,
     /// What the clock on the wall shows at the start, and how far it has jumped since, in milliseconds since 1970.
     wall_clock: i64,
     trace: Trace,
@@ -113,6 +114,7 @@ impl Stage {
             is_aside: false,
             stood_still: Duration::ZERO,
             work_time: link::TICK,
+            leaves_work: false,
             wall_clock: 1_800_000_000_000,
             trace: Trace::new(seed),
         }

@@ -1,6 +1,7 @@
 //! A real Kafka cluster: one process a node.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -133,6 +134,13 @@ impl Kafka {
 
     pub(crate) fn delete_topic(&self, name: &str) -> Result<(), String> {
         run(self.topics(name).arg("--delete"), TOOL_LIMIT).map(drop)
+    }
+
+    /// The first segment of a partition's log on the first node.
+    pub(crate) fn log(&self, topic: &str, partition: usize) -> PathBuf {
+        let data = self.scratch.path(&self.nodes[0].file("data"));
+        let folder = data.join(format!("{topic}-{partition}"));
+        folder.join("00000000000000000000.log")
     }
 
     pub(crate) fn java(&self) -> &Java {

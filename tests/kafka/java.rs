@@ -1,4 +1,4 @@
-//! How Java programs are started: Kafka's own, and the two small ones beside this file.
+//! How Java programs are started: Kafka's own, and the small ones beside this file.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

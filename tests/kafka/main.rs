@@ -6,6 +6,7 @@
 mod broker;
 mod chaos;
 mod command_line;
+mod compression;
 mod consumer;
 mod control;
 mod delivery;
@@ -16,9 +17,11 @@ mod ledger;
 mod metadata;
 mod node;
 mod nodes;
+mod parcels;
 mod peers;
 mod process;
 mod produce;
+mod segments;
 mod tapes;
 mod workload;
 
@@ -88,6 +91,16 @@ fn trials(java: &Java) -> Vec<Trial> {
         kills("on_smol", produce::on_smol),
         #[cfg(feature = "blocking")]
         kills("on_a_thread", produce::on_a_thread),
+        #[cfg(feature = "tokio")]
+        trial(
+            "compressed_batches_are_read_by_java_and_kcat",
+            compression::is_read_by_others,
+        ),
+        #[cfg(feature = "tokio")]
+        trial(
+            "compressed_batches_are_cut_for_a_narrow_topic",
+            compression::is_cut_for_a_narrow_topic,
+        ),
         trial("the_model_answers_as_kafka_does", tapes::agree),
         trial("ottla_produce_delivers_a_file", command_line::produce),
         trial("kcat_is_at_home_in_the_embedded_cluster", |_| {

@@ -5,7 +5,7 @@ use std::io::{BufRead, Read};
 use std::process::Command;
 use std::time::Duration;
 
-use ottla::{Config, Metrics, Producer, Record};
+use ottla::{Compression, Config, Metrics, Producer, Record};
 
 use crate::broker::Kafka;
 use crate::java::Java;
@@ -58,6 +58,12 @@ const RUNTIMES: &[Send] = &[
     #[cfg(feature = "blocking")]
     on_a_thread,
 ];
+
+/// This build has an adapter and all codecs.
+pub(crate) fn is_built_in() -> bool {
+    let mut codecs = Compression::ALL.iter();
+    cfg!(feature = "tokio") && codecs.all(|codec| codec.is_built_in())
+}
 
 /// Payloads of every kind and size pass through every codec and level.
 pub(crate) fn is_read_by_others(java: &Java) -> Result<(), String> {

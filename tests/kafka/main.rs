@@ -70,7 +70,7 @@ fn trials(java: &Java) -> Vec<Trial> {
             Ok(nodes.survive_kills(&java, runtime, produce)?)
         })
     };
-    vec![
+    let mut trials = vec![
         trial("the_judge_notices_every_fault", |_| {
             ledger::notices_every_fault()
         }),
@@ -91,16 +91,6 @@ fn trials(java: &Java) -> Vec<Trial> {
         kills("on_smol", produce::on_smol),
         #[cfg(feature = "blocking")]
         kills("on_a_thread", produce::on_a_thread),
-        #[cfg(feature = "tokio")]
-        trial(
-            "compressed_batches_are_read_by_java_and_kcat",
-            compression::is_read_by_others,
-        ),
-        #[cfg(feature = "tokio")]
-        trial(
-            "compressed_batches_are_cut_for_a_narrow_topic",
-            compression::is_cut_for_a_narrow_topic,
-        ),
         trial("the_model_answers_as_kafka_does", tapes::agree),
         trial("ottla_produce_delivers_a_file", command_line::produce),
         trial("kcat_is_at_home_in_the_embedded_cluster", |_| {
@@ -111,7 +101,18 @@ fn trials(java: &Java) -> Vec<Trial> {
             let cluster = embedded()?;
             peers::java_is_at_home(java, &cluster.bootstrap_servers())
         }),
-    ]
+    ];
+    if compression::is_built_in() {
+        trials.push(trial(
+            "compressed_batches_are_read_by_java_and_kcat",
+            compression::is_read_by_others,
+        ));
+        trials.push(trial(
+            "compressed_batches_are_cut_for_a_narrow_topic",
+            compression::is_cut_for_a_narrow_topic,
+        ));
+    }
+    trials
 }
 
 fn chaos(java: &Java, plan: Plan) -> Trial {

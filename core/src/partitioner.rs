@@ -75,6 +75,11 @@ impl Sticky {
         }
     }
 
+    /// As [`new`](Self::new) for another `batch_size`; what was chosen stays.
+    pub(crate) fn resize(&mut self, batch_size: usize) {
+        self.batch_size = batch_size.max(1);
+    }
+
     /// The partition for the next record, of a topic with `partitions` partitions; 0 if there are none.
     ///
     /// `available` tells whether a partition has a leader; it is asked only when a new partition is drawn.
@@ -361,6 +366,18 @@ mod tests {
             "twice the size is enough anywhere"
         );
         sticky.appended(usize::MAX, true);
+    }
+
+    #[test]
+    fn h055_a_topic_whose_batches_shrink_sticks_for_longer() {
+        let (mut rng, mut sticky) = (rng(), Sticky::new(10));
+        sticky.peek(&mut rng, 8, all);
+        sticky.appended(9, false);
+        sticky.resize(30);
+        sticky.appended(20, true);
+        assert!(sticky.current.is_some(), "29 of 30");
+        sticky.appended(1, true);
+        assert!(sticky.current.is_none());
     }
 
     #[test]

@@ -412,10 +412,9 @@ impl ProducerCore {
     #[inline(always)] // for its two callers, which else hand it what it notes by way of memory: 50 instructions a record
     fn accepted(&mut self, record: &Record<'_>, partition: u32, appended: &Appended) -> Ticket {
         if self.is_sticky(record) {
-            let bytes = self.short_of(record.topic, appended.bytes);
             self.topics[record.topic.index()]
                 .sticky
-                .appended(bytes, appended.full);
+                .appended(appended.bytes, appended.full);
         }
         self.metrics.records_accepted += 1;
         if appended.index == 0 {

@@ -143,19 +143,6 @@ impl ProducerCore {
         largest_batch(&self.config)
     }
 
-    /// What a record's bytes count for where batches are compared with `batch.size`.
-    #[inline]
-    pub(super) fn short_of(&self, topic: Topic, bytes: usize) -> usize {
-        match self.compresses() {
-            false => bytes,
-            true => {
-                let raw = self.topics[topic.index()].batch_size.max(1) as u64;
-                let short = bytes as u64 * self.wire_batch_size() as u64 / raw;
-                short.max(1) as usize // else nothing would ever change where batch.size is 0
-            }
-        }
-    }
-
     /// What a batch takes at most before it is compressed.
     fn largest_raw(&self) -> usize {
         let most = (self.config.buffer_memory() / MOST).min(MOST * self.config.batch_size());
@@ -178,5 +165,6 @@ impl Workshop {
 impl TopicPartitions {
     fn update_batch_size(&mut self, batch_size: usize, largest: usize) {
         self.batch_size = self.ratio.raw(batch_size).min(largest).max(batch_size);
+        self.sticky.resize(self.batch_size);
     }
 }

@@ -4,10 +4,12 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::{
-    Instant, Record, accumulator,
+    Compression, Instant, Record, accumulator, batch, compress,
     error::ProtocolError,
     frames::Frames,
     id::{BatchId, Topic},
+    pool::Pool,
+    work,
 };
 
 /// Cuts the pieces of a stream into frames of at most `limit` bytes; the error, if there is one, ends it.
@@ -187,5 +189,84 @@ impl Accumulator {
     /// The memory that a batch holds.
     pub fn held(&self, slot: u32) -> usize {
         self.0.batch(slot).body.held(self.0.chunk_size())
+    }
+}
+
+/// A codec and the memory that it works in, kept from input to input.
+pub struct Bench(work::Bench);
+
+#[allow(missing_docs)] // they are those of the encoder
+impl Bench {
+    /// `None` without a codec.
+    pub fn new(codec: Compression, level: i32) -> Option<Self> {
+        work::Bench::new(codec, level).map(Self)
+    }
+
+    pub fn compress(&mut self, input: &[u8], out: &mut [u8]) -> Option<usize> {
+        self.0.encoder.compress(input, out)
+    }
+}
+
+/// Opens what came under a codec, at most `most` bytes; or what it has of it when it finds it damaged or too long.
+pub fn decompress(codec: Compression, input: &[u8], most: usize) -> Result<Vec<u8>, Vec<u8>> {
+    let mut out = Vec::new();
+    match compress::decompress(codec, input, most, &mut out) {
+        Ok(()) => Ok(out),
+        Err(_) => Err(out),
+    }
+}
+
+/// A batch without its place in an accumulator.
+pub struct Batch(batch::Body);
+
+#[allow(missing_docs)] // they are those of the batch
+impl Batch {
+    /// A sealed batch of the records that `write` adds, in chunks of this size, compressed if there is a bench.
+    pub fn new(
+        chunk_size: usize,
+        bench: Option<&mut Bench>,
+        write: impl FnOnce(&mut dyn FnMut(&Record<'_>)),
+    ) -> Self {
+        let (mut body, mut pool) = (batch::Body::default(), Pool::new(chunk_size));
+        write(&mut |record| {
+            let measure = body.measure(record);
+            for _ in 0..body.chunks_for(measure.total, chunk_size) {
+                body.add_chunk(pool.take().expect("there is memory"));
+            }
+            body.append(record, measure);
+        });
+        if let Some(bench) = bench {
+            body.compress(&mut bench.0);
+        }
+        body.settle(&mut pool);
+        Self(body)
+    }
+
+    /// As the producer does: what is compressed is opened on the bench, and its pieces are compressed.
+    pub fn split(&self, most: usize, bench: &mut Bench) -> Vec<Self> {
+        let pieces = match self.0.is_compressed() {
+            true => self.0.split_compressed(most, &mut bench.0),
+            false => self.0.split(most),
+        };
+        let pieces = pieces.expect("what was compressed opens, and there is memory");
+        pieces.into_iter().map(Self).collect()
+    }
+
+    pub fn count(&self) -> u32 {
+        self.0.count()
+    }
+
+    pub fn raw_len(&self) -> usize {
+        self.0.raw_len()
+    }
+
+    /// Its head, with no checksum.
+    pub fn head(&self) -> [u8; batch::HEAD_LEN] {
+        self.0.head(batch::Stamp::NONE)
+    }
+
+    /// Its records as they are sent.
+    pub fn records(&self) -> Vec<u8> {
+        self.0.records().concat()
     }
 }

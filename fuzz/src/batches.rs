@@ -4,7 +4,7 @@ use bytes::Bytes;
 use kafka_protocol::indexmap::IndexMap;
 use kafka_protocol::messages::{ApiKey, ProduceRequest, RequestHeader};
 use kafka_protocol::protocol::{Decodable, HeaderVersion};
-use kafka_protocol::records::{Record, RecordBatchDecoder};
+use kafka_protocol::records::{Compression, Record, RecordBatchDecoder};
 
 use crate::letters::Letter;
 use crate::line::{Line, PARTITIONS, TOPIC};
@@ -58,7 +58,13 @@ fn letters_of(request: &Bytes) -> Vec<Letter> {
         .flat_map(|topic| topic.partition_data);
     let letters = partitions.flat_map(|partition| {
         let mut batch = partition.records.expect("a batch");
-        let set = RecordBatchDecoder::decode(&mut batch).expect("an intact batch");
+        let open = Some(|body: &mut Bytes, codec: Compression| {
+            let body = body.split_off(0);
+            let opened = ottla_sim::open(codec as i16, &body).expect("it is the codec's");
+            Ok(Bytes::from(opened.into_owned()))
+        });
+        let set = RecordBatchDecoder::decode_with_custom_compression(&mut batch, open)
+            .expect("an intact batch");
         assert!(batch.is_empty(), "one batch for each partition");
         set.records
             .into_iter()

@@ -5,15 +5,17 @@
 
 pub mod accumulator;
 pub mod batches;
-
+pub mod codecs;
 pub mod letters;
 pub mod line;
 pub mod memory;
+pub mod payload;
 pub mod pieces;
 pub mod play;
 pub mod properties;
 pub mod responses;
 pub mod second_opinion;
+pub mod twins;
 
 mod tape;
 

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use bytes::{Buf, Bytes, BytesMut};
-use ottla_core::{Command, Config, ConnectionId, Event, Instant, Outcome, ProducerCore, Topic};
+use ottla_core::{
+    Command, Config, ConnectionId, Event, Instant, Outcome, ProducerCore, Topic, Work,
+};
 use ottla_sim::{Answer, Api, Model};
 
 use crate::letters::Letter;
@@ -25,6 +27,10 @@ pub struct Line {
     pub exchanges: Vec<(Bytes, Option<Bytes>)>,
     /// How many records are written.
     pub written: usize,
+    /// How work on batches is done, two bits for each, over and over: the first has it wait until there is nothing else to
+    /// do, and with both it comes back undone.
+    pub habits: u8,
+    works: Vec<Work>,
     topic: Topic,
     now: Instant,
     /// The broker at the other end, and what it has not understood yet.
@@ -57,6 +63,8 @@ impl Line {
             model,
             exchanges: Vec::new(),
             written: 0,
+            habits: 0,
+            works: Vec::new(),
             topic,
             now,
             links: BTreeMap::new(),
@@ -119,6 +127,12 @@ impl Line {
                 self.written += records.len();
             }
         }
+        if !had_output {
+            for work in std::mem::take(&mut self.works) {
+                had_output = true;
+                self.core.handle_work(self.now, work);
+            }
+        }
         had_output
     }
 
@@ -132,6 +146,17 @@ impl Line {
                 assert_eq!(address, SocketAddr::from(([127, 0, 0, 1], address.port())));
                 self.links.insert(connection, (broker, BytesMut::new()));
                 self.core.handle_connected(self.now, connection);
+            }
+            Command::Work(mut work) => {
+                let (waits, is_left) = (self.habits & 1 == 1, self.habits & 3 == 3);
+                self.habits = self.habits.rotate_right(2);
+                if !is_left {
+                    work.run();
+                }
+                match waits {
+                    true => self.works.push(work),
+                    false => self.core.handle_work(self.now, work),
+                }
             }
             other => panic!("nothing is wrong, and yet: {other:?}"),
         }

@@ -5,16 +5,17 @@ use std::{env, fs, io};
 
 // Its runtime has what the instrumentation of this binary calls.
 use libfuzzer_sys as _;
-use ottla_fuzz::Tape;
+use ottla_core::Compression;
 use ottla_fuzz::letters::Letter;
 use ottla_fuzz::line::{Line, PARTITIONS, TOPIC};
 use ottla_fuzz::responses::Question;
+use ottla_fuzz::{Tape, codecs};
 use ottla_sim::Api;
 
 fn main() -> io::Result<()> {
     let folder = env::args_os().nth(1).expect("seeds FOLDER");
     let folder = Path::new(&folder);
-    for target in ["accumulator", "batches", "core"] {
+    for target in ["accumulator", "batches", "codecs", "core", "splits"] {
         for n in 0..24u64 {
             save(
                 folder,
@@ -23,6 +24,9 @@ fn main() -> io::Result<()> {
                 &noise(n, 60 + 30 * n as usize),
             )?;
         }
+    }
+    for codec in &Compression::ALL[1..] {
+        save_compressed(folder, *codec)?;
     }
     for newest in 0..=13 {
         save_conversation(folder, newest)?;
@@ -92,6 +96,32 @@ fn save_conversation(folder: &Path, newest: i16) -> io::Result<()> {
         &format!("versions-to-{newest:02}"),
         &requests,
     )
+}
+
+/// What a codec makes of payloads of several kinds, whole and with a byte too few.
+fn save_compressed(folder: &Path, codec: Compression) -> io::Result<()> {
+    let place = codecs::tape(codec).expect("it is a codec");
+    let payloads: [&[u8]; 4] = [
+        b"",
+        b"Dear Ottla, dear Ottla, dear Ottla!",
+        &noise(3, 700),
+        &TEXTS.concat().repeat(40).into_bytes(),
+    ];
+    for (n, payload) in payloads.iter().enumerate() {
+        let mut out = vec![0; 100 + 2 * payload.len()];
+        let len = codecs::bench(codec, 1).compress(payload, &mut out);
+        let compressed = &out[..len.expect("there is room")];
+        let input = [&[place, 0], compressed].concat();
+        let name = format!("{}-{n}", codec.name());
+        save(folder, "opening", &name, &input)?;
+        save(
+            folder,
+            "opening",
+            &format!("{name}-short"),
+            &input[..input.len() - 1],
+        )?;
+    }
+    Ok(())
 }
 
 fn save(folder: &Path, target: &str, name: &str, bytes: &[u8]) -> io::Result<()> {

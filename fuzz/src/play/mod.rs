@@ -58,6 +58,13 @@ impl Play {
             ("max.block.ms", tape.one_of(&["1000", "50", "0"])),
             ("metadata.max.age.ms", tape.one_of(&["300000", "500"])),
             ("connections.max.idle.ms", tape.one_of(&["540000", "400"])),
+            (
+                "compression.type",
+                tape.one_of(&["none", "lz4", "zstd", "snappy", "gzip"]),
+            ),
+            ("compression.gzip.level", tape.one_of(&["-1", "1", "9"])),
+            ("compression.lz4.level", tape.one_of(&["9", "1", "17"])),
+            ("compression.zstd.level", tape.one_of(&["3", "-5", "7"])),
             ("max.request.size", "2000"),
             ("receive.message.max.bytes", "4096"),
             ("reconnect.backoff.max.ms", "200"),
@@ -138,6 +145,8 @@ impl Play {
 
     fn heal(&mut self) {
         self.stage.model.clear_faults();
+        self.stage.set_work_time(Duration::from_millis(1));
+        self.stage.leave_work(false);
         self.stage.model.set_throttle(Duration::ZERO);
         for (topic, _) in &TOPICS[..2] {
             self.stage.model.set_topic_max_message_bytes(topic, 1 << 20);

@@ -33,7 +33,7 @@ const AMBIGUOUS: &[i16] = &[
 impl Play {
     /// Anything that a network and a cluster do without telling a lie.
     pub(super) fn make_trouble(&mut self, tape: &mut Tape<'_>) {
-        let (kind, broker) = (tape.below(21), broker(tape));
+        let (kind, broker) = (tape.below(23), broker(tape));
         let stage = &mut self.stage;
         match kind {
             0 => stage.cut(broker),
@@ -67,6 +67,8 @@ impl Play {
                 let (topic, most) = (TOPICS[tape.below(2)].0, 100 + 8 * usize::from(tape.byte()));
                 stage.model.set_topic_max_message_bytes(topic, most);
             }
+            17 => stage.set_work_time(Duration::from_millis(4 * u64::from(tape.byte()))),
+            18 => stage.leave_work(tape.byte() & 1 == 0),
             _ => {
                 let (on, fault) = (on(tape), fault(tape));
                 stage.model.inject(on, fault);

@@ -55,6 +55,8 @@ use stamps::Stamps;
 use topics::Topics;
 use waiting::Waiting;
 
+#[cfg(fuzzing)]
+pub use codec::open;
 pub use described::{Described, DescribedTopic};
 pub use faults::{Fault, On};
 pub use hostile::Hostile;

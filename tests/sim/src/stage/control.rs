@@ -35,7 +35,7 @@ impl Stage {
         self.work_time = time;
     }
 
-    /// Whether work on a batch is handed back undone from now on.
+    /// Whether work on a batch comes back undone from now on, as from a codec that panics.
     pub fn leave_work(&mut self, on: bool) {
         self.leaves_work = on;
     }

@@ -60,6 +60,7 @@ pub struct Stage {
     stood_still: Duration,
     /// How long work on a batch takes.
     work_time: Duration,
+    /// Work comes back as it was handed out.
     leaves_work: bool,
     /// What the clock on the wall shows at the start, and how far it has jumped since, in milliseconds since 1970.
     wall_clock: i64,

@@ -60,8 +60,8 @@ fn letters_of(request: &Bytes) -> Vec<Letter> {
         let mut batch = partition.records.expect("a batch");
         let open = Some(|body: &mut Bytes, codec: Compression| {
             let body = body.split_off(0);
-            let opened = ottla_sim::open(codec as i16, &body).expect("it is the codec's");
-            Ok(Bytes::from(opened.into_owned()))
+            let opened = ottla_sim::fuzzing::open(codec as i16, &body).expect("it is the codec's");
+            Ok(Bytes::from(opened))
         });
         let set = RecordBatchDecoder::decode_with_custom_compression(&mut batch, open)
             .expect("an intact batch");

@@ -40,7 +40,7 @@ pub fn bench(codec: Compression, level: i32) -> Bench {
 
 /// What another implementation finds in compressed bytes: `None` if it does not take them.
 pub fn opened_otherwise(codec: Compression, input: &[u8]) -> Option<Vec<u8>> {
-    ottla_sim::open(codec as i16, input).map(Vec::from)
+    ottla_sim::fuzzing::open(codec as i16, input)
 }
 
 /// What a decoder may take besides what it opens, and how often its output may be allocated at once while it grows.

@@ -54,6 +54,8 @@
 mod cases;
 mod chance;
 pub mod code;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod model;
 mod network;
 mod server;
@@ -63,9 +65,6 @@ mod world;
 
 pub use cases::{CASES, Case, Section};
 pub use chance::Chance;
-/// The model's second opinion on compressed bytes, for the targets in `fuzz/`.
-#[cfg(fuzzing)]
-pub use model::open;
 pub use model::{
     Answer, Answered, Api, Described, DescribedTopic, Fault, Hostile, LogRecord, Loss, Model, On,
     Produced,

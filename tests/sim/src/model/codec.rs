@@ -7,7 +7,7 @@ use std::io::Read;
 const MOST: usize = 256 << 20;
 
 /// The records of a batch under the codec of this number; `None` if they are not that codec's.
-pub fn open(codec: i16, body: &[u8]) -> Option<Cow<'_, [u8]>> {
+pub(crate) fn open(codec: i16, body: &[u8]) -> Option<Cow<'_, [u8]>> {
     match codec {
         0 => Some(Cow::Borrowed(body)),
         1 => gzip(body).map(Cow::Owned),

@@ -3,7 +3,7 @@
 mod append;
 mod batch;
 mod brokers;
-mod codec;
+pub(crate) mod codec;
 mod control;
 mod described;
 mod dispatch;
@@ -55,8 +55,6 @@ use stamps::Stamps;
 use topics::Topics;
 use waiting::Waiting;
 
-#[cfg(fuzzing)]
-pub use codec::open;
 pub use described::{Described, DescribedTopic};
 pub use faults::{Fault, On};
 pub use hostile::Hostile;

@@ -5,9 +5,30 @@ use kafka_protocol::indexmap::IndexMap;
 use kafka_protocol::messages::{ApiKey, ProduceRequest, RequestHeader};
 use kafka_protocol::protocol::{Decodable, HeaderVersion};
 use kafka_protocol::records::{Compression, Record, RecordBatchDecoder};
+use ottla_sim::Api;
 
+use crate::Tape;
 use crate::letters::Letter;
 use crate::line::{Line, PARTITIONS, TOPIC};
+
+/// A line whose settings, versions and habits are off the tape.
+pub fn line(tape: &mut Tape<'_>) -> Line {
+    let settings = [
+        ("acks", tape.one_of(&["all", "1", "0"])),
+        ("batch.size", tape.one_of(&["0", "100", "1000", "16384"])),
+        ("buffer.memory", tape.one_of(&["1048576", "65536", "2048"])),
+        (
+            "compression.type",
+            tape.one_of(&["none", "lz4", "zstd", "snappy", "gzip"]),
+        ),
+    ];
+    // Brokers that know no version 7 do not know zstd (KIP-110).
+    let oldest = if settings[3].1 == "zstd" { 7 } else { 3 };
+    let newest = (oldest + tape.below(14 - oldest)) as i16;
+    let mut line = Line::new(&settings, &[(Api::Produce, newest)]);
+    line.habits = tape.byte();
+    line
+}
 
 /// The records of all Produce requests on a line, by partition. `kafka-protocol` has checked lengths and checksums, and keeps of
 /// headers with the same name the last: see [`collapsed`].

@@ -1,6 +1,9 @@
 //! Work on batches, done without the lock.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use ottla_core::{Compression, Config, Instant, Work};
 
@@ -9,9 +12,42 @@ use crate::shared::Shared;
 /// Does the work and hands it back. If a codec panics, its batch goes as it is.
 pub(crate) fn do_work(shared: &Shared, now: Instant, mut work: Work) {
     let _ = catch_unwind(AssertUnwindSafe(|| work.run()));
+    hand_back(shared, now, work);
+}
+
+fn hand_back(shared: &Shared, now: Instant, work: Work) {
     let mut state = shared.lock();
     if state.end.is_none() {
         state.core.handle_work(now, work);
+    }
+}
+
+/// Work on its way to another thread: if it is dropped there, it comes back undone.
+pub(crate) struct Errand {
+    shared: Arc<Shared>,
+    work: Option<Work>,
+}
+
+impl Errand {
+    pub(crate) fn new(shared: &Arc<Shared>, work: Work) -> Self {
+        Self {
+            shared: Arc::clone(shared),
+            work: Some(work),
+        }
+    }
+
+    pub(crate) fn run(mut self) {
+        if let Some(work) = self.work.take() {
+            do_work(&self.shared, self.shared.clock.now(), work);
+        }
+    }
+}
+
+impl Drop for Errand {
+    fn drop(&mut self) {
+        if let Some(work) = self.work.take() {
+            hand_back(&self.shared, self.shared.clock.now(), work);
+        }
     }
 }
 

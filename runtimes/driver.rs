@@ -60,7 +60,7 @@ use ottla_core::{
 
 pub use crate::runtime::{Job, Pending, Runtime, Stream};
 use crate::{
-    compressing::{do_work, is_long},
+    compressing::{Errand, do_work, is_long},
     link::{Link, Ready, unresolved},
     outbox::Note,
     producer::Producer,
@@ -233,9 +233,8 @@ impl<R: Runtime> Driver<R> {
             do_work(&self.shared, now, work);
             return true;
         }
-        let shared = Arc::clone(&self.shared);
-        let job = Box::new(move || do_work(&shared, shared.clock.now(), work));
-        let job = self.runtime.spawn_blocking(job);
+        let errand = Errand::new(&self.shared, work);
+        let job = self.runtime.spawn_blocking(Box::new(|| errand.run()));
         let is_here = job.is_some();
         if let Some(job) = job {
             job();

@@ -26,8 +26,8 @@ pub trait Runtime: Send + Unpin + 'static {
     /// replaces the earlier instant.
     fn poll_sleep(&mut self, cx: &mut Context<'_>, until: std::time::Instant) -> Poll<()>;
 
-    /// Has `job`, which takes up to some tens of milliseconds of a processor, run where it holds up nobody. Hands it back if
-    /// there is no such place, as by default: then the driver runs it in its own turn.
+    /// Has `job`, which takes up to some tens of milliseconds of a processor, run where it holds up nobody, or drops it. Hands
+    /// it back if there is no such place, as by default: then the driver runs it in its own turn.
     fn spawn_blocking(&mut self, job: Job) -> Option<Job> {
         Some(job)
     }

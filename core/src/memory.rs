@@ -4,7 +4,8 @@ use alloc::collections::VecDeque;
 
 /// How much memory is charged, and who waits for some.
 ///
-/// `used` holds what batches hold and what is reserved for admitted waiters; `used + free = limit` at all times.
+/// `used` holds what batches hold and what is reserved for admitted waiters. It is within the limit, but for the pieces of a
+/// compressed batch, which may hold more than the whole did.
 pub(crate) struct Memory {
     limit: usize,
     used: usize,
@@ -32,7 +33,16 @@ impl Memory {
 
     #[inline]
     pub(crate) fn free(&self) -> usize {
-        self.limit - self.used
+        self.limit.saturating_sub(self.used)
+    }
+
+    pub(crate) fn used(&self) -> usize {
+        self.used
+    }
+
+    /// Charges `bytes`, free or not.
+    pub(crate) fn charge(&mut self, bytes: usize) {
+        self.used += bytes;
     }
 
     /// Charges `bytes`, if they are free.

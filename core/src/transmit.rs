@@ -190,8 +190,8 @@ impl Transmit {
     pub(crate) fn finish(&mut self) {
         self.close_head();
         self.remaining = self.segments.iter().map(Segment::len).sum();
-        let len =
-            i32::try_from(self.remaining - 4).expect("a request is bounded by max.request.size");
+        let len = i32::try_from(self.remaining - 4)
+            .expect("a request is bounded, by LARGEST_REQUEST at most");
         self.heads[..4].copy_from_slice(&len.to_be_bytes());
     }
 

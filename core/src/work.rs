@@ -12,8 +12,8 @@ use crate::{
 /// Work on a batch's bytes, for the driver to have done wherever it likes: [`run`](Self::run) it, and hand it back with
 /// [`ProducerCore::handle_work`](crate::ProducerCore::handle_work).
 ///
-/// It is all there is of those bytes: it has to come back even if it was not run, and then the batch goes as it is. One
-/// that is dropped ends its records when their `delivery.timeout.ms` is over, and its memory is lost to `buffer.memory`.
+/// It is all there is of those bytes, and it has a place of work that others wait for: it has to come back even if it was
+/// not run, and then the batch goes as it is.
 pub struct Work {
     pub(crate) batch: BatchId,
     pub(crate) job: Job,
@@ -22,7 +22,14 @@ pub struct Work {
     pub(crate) body: Body,
     /// What it was cut into.
     pub(crate) pieces: Vec<Body>,
-    done: bool,
+    progress: Progress,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Progress {
+    NotBegun,
+    Begun,
+    Finished,
 }
 
 /// What is to be done.
@@ -52,15 +59,16 @@ impl Work {
             bench,
             body,
             pieces: Vec::new(),
-            done: false,
+            progress: Progress::NotBegun,
         }
     }
 
     /// Does it, which takes from microseconds to tens of milliseconds. A second call does nothing.
     pub fn run(&mut self) {
-        if core::mem::replace(&mut self.done, true) {
+        if self.progress != Progress::NotBegun {
             return;
         }
+        self.progress = Progress::Begun;
         match self.job {
             Job::Compress => self.body.compress(&mut self.bench),
             Job::Split(most) => {
@@ -70,12 +78,18 @@ impl Work {
                     .unwrap_or_default();
             }
         }
+        self.progress = Progress::Finished;
+    }
+
+    /// A codec panicked half way, and left its memory in any state.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.progress == Progress::Begun
     }
 
     /// The bytes that are to be worked on, by which a driver may tell short work, done in place, from long work.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.body.records_len()
+        self.body.raw_len()
     }
 
     /// There is nothing to do: never so for what the core asks for.
@@ -118,7 +132,7 @@ impl fmt::Debug for Work {
             .field("batch", &self.batch)
             .field("job", &self.job)
             .field("len", &self.len())
-            .field("done", &self.done)
+            .field("progress", &self.progress)
             .finish_non_exhaustive()
     }
 }

@@ -297,6 +297,59 @@ fn what_ends_while_it_is_worked_on_ends_once_and_its_memory_comes_back() {
 }
 
 #[test]
+fn what_is_behind_a_batch_that_ends_while_it_is_worked_on_goes_on() {
+    let mut stage = warm(
+        1,
+        &[
+            ("compression.type", "lz4"),
+            ("linger.ms", "0"),
+            ("request.timeout.ms", "4000"),
+            ("delivery.timeout.ms", "5000"),
+        ],
+    );
+    stage.set_work_time(5_500 * MS);
+    let first = stage.send("letters", 0, None, letter(0, 300).as_bytes());
+    stage.run_for(2_500 * MS);
+    stage.set_work_time(MS);
+    let second = stage.send("letters", 0, None, letter(1, 300).as_bytes());
+    stage.run_to_idle();
+
+    assert!(matches!(stage.outcome(first), Some(Fate::NotWritten(_))));
+    assert!(stage.is_written(second));
+    let wait = stage.sent(second).ended.unwrap() - stage.sent(first).at;
+    assert!(
+        wait < 5_600 * MS,
+        "as soon as there is a place of work: {wait:?}"
+    );
+    stage.check();
+}
+
+#[test]
+fn a_busy_partition_leaves_others_their_turn() {
+    let mut stage = warm(
+        2,
+        &[
+            ("compression.type", "zstd"),
+            ("batch.size", "1000"),
+            ("linger.ms", "0"),
+        ],
+    );
+    stage.set_work_time(10 * MS);
+    for n in 0..20 {
+        stage.send("letters", 0, None, letter(n, 900).as_bytes());
+        stage.run_for(5 * MS);
+    }
+    let other = stage.send("letters", 1, None, letter(99, 300).as_bytes());
+    for n in 20..40 {
+        stage.send("letters", 0, None, letter(n, 900).as_bytes());
+        stage.run_for(5 * MS);
+    }
+    assert!(stage.is_written(other), "though the codec was never idle");
+    stage.run_to_idle();
+    stage.check();
+}
+
+#[test]
 fn h145_a_broker_that_is_too_old_for_zstd_gets_none() {
     let mut stage = Stage::new(1, &[("compression.type", "zstd")]);
     stage.model.set_versions(1, Api::Produce, Some((0, 6)));

@@ -43,6 +43,8 @@ pub(super) enum State {
 pub(super) enum Progress {
     /// It is to be compressed.
     Wanted,
+    /// It was compressed, is to be cut, and waits for its turn.
+    Uncut,
     /// Its bytes are with the driver.
     UnderWay,
     /// It can be sent.

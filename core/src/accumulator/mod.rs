@@ -219,7 +219,7 @@ impl Accumulator {
         if !self.pool.stock(plan.chunks) {
             return None;
         }
-        let was_ready = self.is_ready(partition);
+        let was_due = self.is_due(partition);
         let open = self.queues[partition as usize].open.filter(|_| plan.joins);
         let slot = open.unwrap_or_else(|| self.open(now, partition, plan.size));
         let Self {
@@ -250,7 +250,7 @@ impl Accumulator {
             }
             _ => None,
         };
-        let ready = !was_ready && self.is_ready(partition);
+        let ready = !was_due && self.is_due(partition);
         Some(Appended {
             batch: id,
             index,
@@ -321,10 +321,10 @@ impl Accumulator {
         if planted!(FlushEndsLinger) {
             self.linger = Duration::ZERO;
         }
-        let was_ready = self.is_ready(partition);
+        let was_due = self.is_due(partition);
         let queue = &mut self.queues[partition as usize];
         queue.open_is_ready |= queue.open.is_some();
-        !was_ready && self.is_ready(partition)
+        !was_due && self.is_due(partition)
     }
 
     /// Takes a batch out of everything: its outcome is known. Its memory stays charged until it is released.

@@ -25,13 +25,23 @@ impl Accumulator {
         self.queues[partition as usize].sealed.back().copied()
     }
 
+    /// A batch of the partition waits for the next step: to be compressed, or without a codec to be sent.
+    pub(crate) fn is_due(&self, partition: u32) -> bool {
+        let queue = &self.queues[partition as usize];
+        let wanted = |&slot: &u32| self.batches[slot as usize].work == Progress::Wanted;
+        match self.compresses {
+            true => queue.open_is_ready || queue.sealed.back().is_some_and(wanted),
+            false => self.is_ready(partition),
+        }
+    }
+
     /// No batch of the partition is compressed now, whatever waits.
     pub(crate) fn is_work_blocked(&self, partition: u32) -> bool {
         let mut finished = 0;
         for &slot in &self.queues[partition as usize].sealed {
             match self.batches[slot as usize].work {
                 Progress::Wanted => break, // they are behind all others
-                Progress::UnderWay => return true,
+                Progress::UnderWay | Progress::Uncut => return true,
                 Progress::Done => finished += 1,
             }
         }
@@ -43,6 +53,27 @@ impl Accumulator {
         self.batches[slot as usize].work == Progress::UnderWay
     }
 
+    /// The batch can't be sent before it is worked on.
+    pub(crate) fn needs_work(&self, slot: u32) -> bool {
+        self.batches[slot as usize].work != Progress::Done
+    }
+
+    /// Notes that a compressed batch is to be cut.
+    pub(crate) fn is_to_be_cut(&mut self, slot: u32) -> BatchId {
+        let batch = &mut self.batches[slot as usize];
+        batch.work = Progress::Uncut;
+        batch.id(slot)
+    }
+
+    /// The slot of a batch that still is to be cut.
+    pub(crate) fn uncut(&self, id: BatchId) -> Option<u32> {
+        let batch = self.batches.get(id.slot())?;
+        let is_uncut = batch.generation == id.generation()
+            && batch.work == Progress::Uncut
+            && batch.state.is_live();
+        is_uncut.then_some(id.slot() as u32)
+    }
+
     /// Gives a batch's bytes away to be worked on.
     pub(crate) fn lend(&mut self, slot: u32) -> (BatchId, Body) {
         let chunk_size = self.pool.chunk_size();
@@ -51,11 +82,15 @@ impl Accumulator {
         (batch.id(slot), batch.body.lend(chunk_size))
     }
 
-    /// The slot of a batch whose bytes are with the driver; `None` if these are not.
-    pub(crate) fn lent(&self, id: BatchId) -> Option<u32> {
+    /// The slot of the batch whose bytes these are; `None` if they are of a batch that is not with the driver, such as
+    /// another producer's.
+    pub(crate) fn lent(&self, id: BatchId, body: &Body) -> Option<u32> {
+        let chunk_size = self.pool.chunk_size();
         let batch = self.batches.get(id.slot())?;
         let is_lent = batch.generation == id.generation() && batch.work == Progress::UnderWay;
-        is_lent.then_some(id.slot() as u32)
+        let fits = body.count() == batch.body.count()
+            && body.held(chunk_size) == batch.body.held(chunk_size);
+        (is_lent && fits).then_some(id.slot() as u32)
     }
 
     /// Takes a batch's bytes back, which are no more than they were; returns how much memory that freed.

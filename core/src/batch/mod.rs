@@ -189,7 +189,7 @@ impl Body {
         let mut head = [0; HEAD_LEN];
         let mut w = &mut head[..];
         w.put_i64(0); // base offset: the broker's to give
-        w.put_i32((self.wire_len() - 12) as i32); // bounded by max.request.size
+        w.put_i32((self.wire_len() - 12) as i32); // bounded by LARGEST_REQUEST
         w.put_i32(-1); // partition leader epoch: the broker's to give
         w.put_i8(2); // magic
         w.put_u32(0); // checksum

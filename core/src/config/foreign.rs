@@ -23,7 +23,6 @@ use Foreign::{Ignored, Only, Secret};
 /// `enable.metrics.push`, which is on in Kafka.
 const FOREIGN: &[(&str, Foreign)] = &[
     ("client.dns.lookup", Only("use_all_dns_ips")),
-    // Without a codec its level says nothing.
     ("config.providers", Only("")),
     ("enable.metrics.push", Only("false")),
     ("interceptor.classes", Only("")),

@@ -25,7 +25,7 @@ use settings::{Chosen, Settings};
 
 const CLIENT_ID: &str = "client.id";
 /// A frame's length is 31 bits; some of it goes to what is not records.
-const LARGEST_REQUEST: usize = i32::MAX as usize - (1 << 16);
+pub(crate) const LARGEST_REQUEST: usize = i32::MAX as usize - (1 << 16);
 
 /// The settings of a producer; they never change, and they fit together.
 #[derive(Clone, Debug)]

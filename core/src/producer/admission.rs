@@ -215,10 +215,10 @@ impl ProducerCore {
         }
     }
 
-    /// No batch is on its way and no outcome waits to be polled: nothing more will free memory soon.
+    /// No batch is on its way or being compressed, and no outcome waits to be polled: nothing more will free memory soon.
     fn is_nothing_under_way(&self) -> bool {
         let quiet = |p: &crate::peer::Peer| p.link().is_none_or(|link| link.produces() == 0);
-        self.events.is_empty() && self.peers.iter().all(quiet)
+        self.events.is_empty() && self.workshop.is_idle() && self.peers.iter().all(quiet)
     }
 
     /// Moves on those who waited for `topic`, in order.

@@ -79,8 +79,7 @@ impl ProducerCore {
         if admitted != self.waiters.admitted {
             return Err("the count of admitted waiters is not theirs");
         }
-        let used = self.memory.limit() - self.memory.free();
-        match used == self.accumulator.held() + reserved {
+        match self.memory.used() == self.accumulator.held() + reserved {
             true => Ok(()),
             false => Err("what is charged is not what is held and reserved"),
         }

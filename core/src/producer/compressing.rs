@@ -5,9 +5,9 @@ use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
 use super::{ProducerCore, TopicPartitions};
 use crate::{
     compress::Compression,
-    config::Config,
+    config::{Config, LARGEST_REQUEST},
     event::Command,
-    id::Topic,
+    id::{BatchId, Topic},
     metrics::CompressionTotals,
     time::Instant,
     work::{Bench, Job, Work},
@@ -22,6 +22,8 @@ pub(super) struct Workshop {
     #[expect(clippy::vec_box, reason = "they go into works and back as they are")]
     free: Vec<Box<Bench>>,
     busy: usize,
+    /// Batches that are to be cut, each into pieces of at most so many bytes.
+    uncut: VecDeque<(BatchId, usize)>,
     /// Partitions that had something to be worked on while every place was taken, each once.
     waiting: VecDeque<u32>,
 }
@@ -30,6 +32,7 @@ impl ProducerCore {
     /// Takes a [`Work`] back. One that was not run leaves its batch as it is.
     pub fn handle_work(&mut self, now: Instant, work: Work) {
         self.tick(now);
+        let is_broken = work.is_broken();
         let Work {
             batch,
             job,
@@ -38,32 +41,30 @@ impl ProducerCore {
             pieces,
             ..
         } = work;
+        let Some(slot) = self.accumulator.lent(batch, &body) else {
+            return; // another producer's
+        };
         self.workshop.busy = self.workshop.busy.saturating_sub(1);
-        bench.tidy(self.largest_raw());
-        self.workshop.free.push(bench);
-        // A work of another producer names no batch of this one.
-        if let Some(slot) = self.accumulator.lent(batch) {
-            let (raw, short) = (body.raw_len(), body.records_len());
-            let freed = self.accumulator.take_back(slot, body);
-            self.memory.give(freed);
-            if self.accumulator.is_ended(slot) {
-                self.release(slot);
-            } else {
-                match job {
-                    Job::Compress => self.compressed(slot, raw, short),
-                    Job::Split(_) => self.cut(slot, pieces),
-                }
-                let partition = self.accumulator.batch(slot).partition;
-                self.refresh(partition);
+        if !is_broken {
+            bench.tidy(self.largest_raw().max(self.config.batch_growth_max_bytes()));
+            self.workshop.free.push(bench);
+        }
+        let (raw, short) = (body.raw_len(), body.records_len());
+        let freed = self.accumulator.take_back(slot, body);
+        self.memory.give(freed);
+        let partition = self.accumulator.batch(slot).partition;
+        if self.accumulator.is_ended(slot) {
+            self.release(slot);
+        } else {
+            match job {
+                Job::Compress => self.compressed(slot, raw, short),
+                Job::Split(_) => self.cut(slot, pieces),
             }
-            self.admit();
         }
-        while self.workshop.busy < self.config.parallel_works()
-            && let Some(partition) = self.workshop.waiting.pop_front()
-        {
-            self.partitions[partition as usize].awaits_work = false;
-            self.refresh(partition);
-        }
+        // Those who wait come before the partition's next batch.
+        while self.has_place() && self.serve_next() {}
+        self.refresh(partition);
+        self.admit();
         self.is_due_now();
     }
 
@@ -83,37 +84,67 @@ impl ProducerCore {
         if !self.compresses() || self.partitions[partition as usize].awaits_work {
             return;
         }
-        if self.workshop.busy >= self.config.parallel_works() {
-            if self.accumulator.is_ready(partition) {
-                self.await_work(partition);
-            }
-            return;
+        let workshop = &mut self.workshop;
+        let is_free = workshop.busy < self.config.parallel_works()
+            && workshop.uncut.is_empty()
+            && workshop.waiting.is_empty();
+        if is_free {
+            self.compress_next(partition);
+        } else if self.accumulator.is_due(partition) {
+            self.partitions[partition as usize].awaits_work = true;
+            workshop.waiting.push_back(partition);
         }
+    }
+
+    /// Has a batch cut that was compressed and is too large; it waits for that in its place.
+    pub(super) fn begin_cutting(&mut self, slot: u32, most: usize) {
+        let id = self.accumulator.is_to_be_cut(slot);
+        self.workshop.uncut.push_back((id, most));
+        while self.has_place() && self.serve_next() {}
+    }
+
+    fn has_place(&self) -> bool {
+        self.workshop.busy < self.config.parallel_works()
+    }
+
+    /// Gives a place of work to whose turn it is: first to what holds up its partition. Whether there was anybody.
+    fn serve_next(&mut self) -> bool {
+        if let Some((id, most)) = self.workshop.uncut.pop_front() {
+            if let Some(slot) = self.accumulator.uncut(id) {
+                self.hand_out(slot, Job::Split(most));
+            }
+            return true;
+        }
+        let Some(partition) = self.workshop.waiting.pop_front() else {
+            return false;
+        };
+        self.partitions[partition as usize].awaits_work = false;
+        self.compress_next(partition);
+        true
+    }
+
+    fn compress_next(&mut self, partition: u32) {
         if let Some(slot) = self.accumulator.next_work(partition) {
             self.hand_out(slot, Job::Compress);
         }
     }
 
-    fn await_work(&mut self, partition: u32) {
-        self.partitions[partition as usize].awaits_work = true;
-        self.workshop.waiting.push_back(partition);
-    }
-
-    /// Hands a batch out to be worked on; whether there was a place for it.
-    pub(super) fn hand_out(&mut self, slot: u32, job: Job) -> bool {
+    fn hand_out(&mut self, slot: u32, job: Job) {
         let codec = self.config.compression_type();
         let level = self.config.compression_level();
         let made = || Bench::new(codec, level).map(Box::new);
-        // Only a codec that is built in passes the configuration.
         let Some(bench) = self.workshop.free.pop().or_else(made) else {
-            return false;
+            debug_assert!(
+                false,
+                "only a codec that is built in passes the configuration"
+            );
+            return;
         };
         self.workshop.busy += 1;
         let (id, body) = self.accumulator.lend(slot);
         self.commands
             .push_back(Command::Work(Work::new(id, job, bench, body)));
         self.is_due_now();
-        true
     }
 
     /// A batch was compressed, or stayed as it was.
@@ -145,8 +176,9 @@ impl ProducerCore {
 
     /// What a batch takes at most before it is compressed.
     fn largest_raw(&self) -> usize {
-        let most = (self.config.buffer_memory() / MOST).min(MOST * self.config.batch_size());
-        most.max(self.wire_batch_size())
+        let by_batch = self.config.batch_size().saturating_mul(MOST);
+        let most = by_batch.min(self.config.buffer_memory() / MOST);
+        most.min(LARGEST_REQUEST).max(self.wire_batch_size())
     }
 }
 
@@ -156,6 +188,11 @@ pub(super) fn largest_batch(config: &Config) -> usize {
 }
 
 impl Workshop {
+    /// No work is with the driver.
+    pub(super) fn is_idle(&self) -> bool {
+        self.busy == 0
+    }
+
     /// Lets go of what no work needs now.
     pub(super) fn trim(&mut self) {
         self.free = Vec::new();

@@ -428,8 +428,12 @@ impl ProducerCore {
                 last,
             });
         }
+        let held_up = self.accumulator.needs_work(slot);
         self.accumulator.end(slot);
         self.count_for_flushes(order, partition);
+        if held_up {
+            self.refresh(partition); // what is behind it
+        }
         self.is_due_now();
     }
 

@@ -58,7 +58,7 @@ impl ProducerCore {
         {
             Next::Nothing => None,
             Next::Fresh if self.accumulator.sendable(slot).is_none() => None,
-            Next::Retry(batch) if self.accumulator.is_at_work(batch) => None,
+            Next::Retry(batch) if self.accumulator.needs_work(batch) => None,
             next => Some(next),
         }
     }
@@ -71,7 +71,8 @@ impl ProducerCore {
             .sequences
             .next(self.producer_id.held(), self.leadership(partition));
         let is_free = partition.retry_at.is_none()
-            && !(self.compresses() && self.accumulator.is_work_blocked(slot))
+            && !(self.compresses()
+                && (partition.awaits_work || self.accumulator.is_work_blocked(slot)))
             && next == Next::Fresh
             && partition.peer.is_some_and(|peer| {
                 let link = self.peers[peer as usize].link();

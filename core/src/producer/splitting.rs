@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::{ProducerCore, TopicPartitions, backoff};
 use crate::{
     accumulator::Pieces, batch::Body, connection::ProduceItem, idempotence::Fate, log::debug,
-    time::Instant, work::Job,
+    time::Instant,
 };
 
 impl ProducerCore {
@@ -52,10 +52,7 @@ impl ProducerCore {
             if fate == Fate::Requeue {
                 self.accumulator.put_back(item.batch);
             }
-            // It keeps its place and waits there. Without a place of work it is sent again later, as without memory.
-            if !self.hand_out(item.batch, Job::Split(most)) {
-                self.back_off(now, item);
-            }
+            self.begin_cutting(item.batch, most);
             return;
         }
         let pieces = self.accumulator.split(item.batch, most);
@@ -71,12 +68,13 @@ impl ProducerCore {
 
     /// The driver has opened and cut a batch: the pieces take its place, wherever that is by now.
     pub(super) fn cut(&mut self, batch: u32, bodies: Vec<Body>) {
-        // Compressed apart, they may hold more than the whole.
-        let (held, whole) = self.accumulator.held_by(batch, &bodies);
-        let more = held.saturating_sub(whole);
-        if bodies.is_empty() || !self.memory.take(more) {
+        if bodies.is_empty() {
             return self.try_whole_again(batch);
         }
+        // Compressed apart, they may hold more than the whole. If that had to wait for room, all that could make some would
+        // wait behind them.
+        let (held, whole) = self.accumulator.held_by(batch, &bodies);
+        self.memory.charge(held.saturating_sub(whole));
         let is_queued = self.accumulator.take_out(batch);
         match self.accumulator.replace(batch, bodies) {
             Some(pieces) => self.go_on_in(batch, pieces, is_queued),
@@ -98,7 +96,7 @@ impl ProducerCore {
         }
     }
 
-    /// There is no memory for the pieces now: the batch is sent again later, and refused again.
+    /// Nobody has cut it, or the allocator has no memory for the pieces: the batch is sent again later, and refused again.
     fn try_whole_again(&mut self, batch: u32) {
         let partition = self.accumulator.batch(batch).partition;
         let wait = backoff(&self.config, &mut self.rng, 0);

@@ -426,11 +426,16 @@ impl Plan {
         drawn.1.parse().ok()
     }
 
-    /// Batches go under a codec, and may be larger than was foretold.
-    pub(crate) fn compresses(&self) -> bool {
-        self.settings
-            .iter()
-            .any(|(name, _)| *name == "compression.type")
+    /// What a batch under a codec has at most before it is compressed, and so if it does not shrink as was foretold; 0
+    /// without a codec.
+    pub(crate) fn largest_batch(&self) -> usize {
+        let compresses = |(name, _): &(&str, String)| *name == "compression.type";
+        if !self.settings.iter().any(compresses) {
+            return 0;
+        }
+        let batch_size = self.number("batch.size").unwrap_or(16_384);
+        let memory = self.number("buffer.memory").unwrap_or(32 << 20);
+        (16 * batch_size).min(memory / 16)
     }
 
     /// A setting that is a number of milliseconds; zero if it was not drawn.

@@ -1,7 +1,5 @@
 use std::{
-    format,
     io::{Read, Write},
-    string::String,
     vec,
 };
 

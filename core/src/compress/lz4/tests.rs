@@ -1,17 +1,36 @@
 use std::{
+    format,
     io::{Read, Write},
+    string::String,
     vec,
 };
 
 use lz4_flex::frame::{self, BlockMode, FrameDecoder, FrameEncoder, FrameInfo};
 
-use super::{
-    super::samples::{json_lines as json, noise},
-    *,
-};
+use super::*;
 use crate::rng::Rng;
 
 const LEVELS: [i32; 6] = [1, 4, 8, FAST, 12, 17];
+
+/// Lines as a log or a stream of events has them.
+fn json(len: usize) -> Vec<u8> {
+    let mut rng = Rng::from_seed([1; 32]);
+    let mut text = String::new();
+    while text.len() < len {
+        let (user, price, at) = (rng.below(20_000), rng.below(50_000), rng.below(86_400_000));
+        let action = ["view", "click", "purchase", "search"][rng.below(4) as usize];
+        text += &format!(
+            "{{\"user\":\"user-{user:05}\",\"action\":\"{action}\",\"price\":{price},\"at\":{at}}}\n"
+        );
+    }
+    text.truncate(len);
+    text.into_bytes()
+}
+
+fn noise(len: usize) -> Vec<u8> {
+    let mut rng = Rng::from_seed([2; 32]);
+    (0..len).map(|_| rng.below(256) as u8).collect()
+}
 
 /// Noise in which a piece of each length comes again, each a different number of bytes after the one before.
 fn repeats() -> Vec<u8> {

@@ -8,8 +8,8 @@ mod gzip;
 #[cfg(feature = "lz4")]
 mod lz4;
 mod ratio;
-#[cfg(test)]
-pub(crate) mod samples;
+#[cfg(all(test, any(feature = "gzip", feature = "snappy")))]
+mod samples;
 #[cfg(feature = "snappy")]
 mod snappy;
 #[cfg(feature = "zstd")]

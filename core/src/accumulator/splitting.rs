@@ -21,8 +21,10 @@ pub(crate) struct Origin {
 pub(crate) struct Pieces {
     /// Their slots, with the numbers of their records, in order. The first has the slot of the whole.
     pub(crate) slots: Vec<(u32, u32)>,
-    /// The bytes that the whole held and the pieces do not. (Compressed apart they may hold more: that is charged before.)
+    /// The bytes that the whole held and the pieces do not.
     pub(crate) freed: usize,
+    /// The bytes that the pieces hold and the whole did not: they may, if they are compressed apart.
+    pub(crate) added: usize,
 }
 
 /// An end as the application is told of it.
@@ -92,6 +94,7 @@ impl Accumulator {
             } else {
                 held.saturating_sub(holding)
             },
+            added: holding.saturating_sub(held),
         })
     }
 

@@ -91,7 +91,8 @@ impl Accumulator {
         batch.state == State::Open && !self.queues[batch.partition as usize].open_is_ready
     }
 
-    fn get(&self, id: BatchId) -> Option<&Batch> {
+    /// The batch of this id, until its slot goes to the next.
+    pub(super) fn get(&self, id: BatchId) -> Option<&Batch> {
         self.batches
             .get(id.slot())
             .filter(|b| b.generation == id.generation())

@@ -67,10 +67,8 @@ impl Accumulator {
 
     /// The slot of a batch that still is to be cut.
     pub(crate) fn uncut(&self, id: BatchId) -> Option<u32> {
-        let batch = self.batches.get(id.slot())?;
-        let is_uncut = batch.generation == id.generation()
-            && batch.work == Progress::Uncut
-            && batch.state.is_live();
+        let batch = self.get(id)?;
+        let is_uncut = batch.work == Progress::Uncut && batch.state.is_live();
         is_uncut.then_some(id.slot() as u32)
     }
 
@@ -86,11 +84,10 @@ impl Accumulator {
     /// another producer's.
     pub(crate) fn lent(&self, id: BatchId, body: &Body) -> Option<u32> {
         let chunk_size = self.pool.chunk_size();
-        let batch = self.batches.get(id.slot())?;
-        let is_lent = batch.generation == id.generation() && batch.work == Progress::UnderWay;
+        let batch = self.get(id)?;
         let fits = body.count() == batch.body.count()
             && body.held(chunk_size) == batch.body.held(chunk_size);
-        (is_lent && fits).then_some(id.slot() as u32)
+        (batch.work == Progress::UnderWay && fits).then_some(id.slot() as u32)
     }
 
     /// Takes a batch's bytes back, which are no more than they were; returns how much memory that freed.
@@ -119,12 +116,5 @@ impl Accumulator {
         queue.sealed.retain(|&s| s != slot);
         queue.bytes -= batch.body.records_len();
         true
-    }
-
-    /// What the pieces hold, and the batch that they were cut from.
-    pub(crate) fn held_by(&self, slot: u32, pieces: &[Body]) -> (usize, usize) {
-        let chunk_size = self.pool.chunk_size();
-        let held = pieces.iter().map(|piece| piece.held(chunk_size)).sum();
-        (held, self.batches[slot as usize].body.held(chunk_size))
     }
 }

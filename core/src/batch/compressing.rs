@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::{Body, put_over};
 use crate::{
-    compress::{Compression, decompress},
+    compress::{Compression, Encoder, decompress},
     pool::Pool,
     work::Bench,
 };
@@ -45,7 +45,7 @@ impl Body {
                 &whole[..]
             }
         };
-        let Some(written) = shorter(input, short, |input, out| encoder.compress(input, out)) else {
+        let Some(written) = shorter(encoder, input, short) else {
             return;
         };
         (self.tail, self.at) = put_over(&mut self.chunks, 0, 0, &short[..written]);
@@ -90,7 +90,7 @@ impl Body {
             let [bytes] = &mut piece.sealed[..] else {
                 continue;
             };
-            let len = shorter(bytes, short, |input, out| encoder.compress(input, out));
+            let len = shorter(encoder, bytes, short);
             if let Some(len) = len {
                 *bytes = Bytes::copy_from_slice(&short[..len]);
                 (piece.raw_len, piece.len, piece.codec) = (piece.len, len, *codec);
@@ -110,15 +110,11 @@ fn gather(chunks: &[BytesMut], len: usize, whole: &mut Vec<u8>) {
     }
 }
 
-/// What `compress` makes of `input` in `out`, if that is shorter than the input.
-fn shorter(
-    input: &[u8],
-    out: &mut Vec<u8>,
-    compress: impl FnOnce(&[u8], &mut [u8]) -> Option<usize>,
-) -> Option<usize> {
+/// Compresses `input` into `out`; the length, if that is shorter than the input.
+fn shorter(encoder: &mut Encoder, input: &[u8], out: &mut Vec<u8>) -> Option<usize> {
     let most = input.len().checked_sub(1)?;
     if out.len() < most {
         out.resize(most, 0);
     }
-    compress(input, &mut out[..most])
+    encoder.compress(input, &mut out[..most])
 }

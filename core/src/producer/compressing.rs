@@ -2,9 +2,9 @@
 
 use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
 
-use super::{ProducerCore, TopicPartitions};
+use super::ProducerCore;
 use crate::{
-    compress::Compression,
+    compress::{Compression, Ratio},
     config::{Config, LARGEST_REQUEST},
     event::Command,
     id::{BatchId, Topic},
@@ -62,7 +62,7 @@ impl ProducerCore {
             }
         }
         // Those who wait come before the partition's next batch.
-        while self.has_place() && self.serve_next() {}
+        self.serve();
         self.refresh(partition);
         self.admit();
         self.is_due_now();
@@ -84,15 +84,12 @@ impl ProducerCore {
         if !self.compresses() || self.partitions[partition as usize].awaits_work {
             return;
         }
-        let workshop = &mut self.workshop;
-        let is_free = workshop.busy < self.config.parallel_works()
-            && workshop.uncut.is_empty()
-            && workshop.waiting.is_empty();
-        if is_free {
+        let is_first = self.workshop.uncut.is_empty() && self.workshop.waiting.is_empty();
+        if is_first && self.has_place() {
             self.compress_next(partition);
         } else if self.accumulator.is_due(partition) {
             self.partitions[partition as usize].awaits_work = true;
-            workshop.waiting.push_back(partition);
+            self.workshop.waiting.push_back(partition);
         }
     }
 
@@ -100,6 +97,11 @@ impl ProducerCore {
     pub(super) fn begin_cutting(&mut self, slot: u32, most: usize) {
         let id = self.accumulator.is_to_be_cut(slot);
         self.workshop.uncut.push_back((id, most));
+        self.serve();
+    }
+
+    /// Gives out the places of work that are free.
+    fn serve(&mut self) {
         while self.has_place() && self.serve_next() {}
     }
 
@@ -149,36 +151,28 @@ impl ProducerCore {
 
     /// A batch was compressed, or stayed as it was.
     fn compressed(&mut self, slot: u32, raw: usize, short: usize) {
-        let largest = self.largest_raw();
-        let batch_size = self.wire_batch_size();
         let partition = self.accumulator.batch(slot).partition;
         let topic = self.partitions[partition as usize].topic;
-        let topic = &mut self.topics[topic.index()];
-        topic.ratio.observe(raw, short);
-        topic.update_batch_size(batch_size, largest);
-        topic.compression.count(raw, short);
+        self.learn_ratio(topic, |ratio| ratio.observe(raw, short));
+        let compression = &mut self.topics[topic.index()].compression;
+        compression.count(raw, short);
         self.metrics.compression.count(raw, short);
     }
 
-    /// A broker called a batch too large: what follows is made smaller.
-    pub(super) fn learn_ratio(&mut self, topic: Topic, raw: usize, short: usize) {
-        if self.compresses() {
-            let (batch_size, largest) = (self.wire_batch_size(), self.largest_raw());
-            let topic = &mut self.topics[topic.index()];
-            topic.ratio.was_too_low(raw, short);
-            topic.update_batch_size(batch_size, largest);
-        }
-    }
-
-    fn wire_batch_size(&self) -> usize {
-        largest_batch(&self.config)
+    /// Takes news of a topic's ratio: the next batches are made larger or smaller by it.
+    pub(super) fn learn_ratio(&mut self, topic: Topic, learn: impl FnOnce(&mut Ratio)) {
+        let (short, most) = (largest_batch(&self.config), self.largest_raw());
+        let topic = &mut self.topics[topic.index()];
+        learn(&mut topic.ratio);
+        topic.batch_size = topic.ratio.raw(short).min(most).max(short);
+        topic.sticky.resize(topic.batch_size);
     }
 
     /// What a batch takes at most before it is compressed.
     fn largest_raw(&self) -> usize {
         let by_batch = self.config.batch_size().saturating_mul(MOST);
         let most = by_batch.min(self.config.buffer_memory() / MOST);
-        most.min(LARGEST_REQUEST).max(self.wire_batch_size())
+        most.min(LARGEST_REQUEST).max(largest_batch(&self.config))
     }
 }
 
@@ -196,12 +190,5 @@ impl Workshop {
     /// Lets go of what no work needs now.
     pub(super) fn trim(&mut self) {
         self.free = Vec::new();
-    }
-}
-
-impl TopicPartitions {
-    fn update_batch_size(&mut self, batch_size: usize, largest: usize) {
-        self.batch_size = self.ratio.raw(batch_size).min(largest).max(batch_size);
-        self.sticky.resize(self.batch_size);
     }
 }

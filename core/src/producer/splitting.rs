@@ -48,7 +48,7 @@ impl ProducerCore {
         let body = &self.accumulator.batch(item.batch).body;
         if body.is_compressed() {
             let (raw, short) = (body.raw_len(), body.records_len());
-            self.learn_ratio(item.topic, raw, short);
+            self.learn_ratio(item.topic, |ratio| ratio.was_too_low(raw, short));
             if fate == Fate::Requeue {
                 self.accumulator.put_back(item.batch);
             }
@@ -71,10 +71,6 @@ impl ProducerCore {
         if bodies.is_empty() {
             return self.try_whole_again(batch);
         }
-        // Compressed apart, they may hold more than the whole. If that had to wait for room, all that could make some would
-        // wait behind them.
-        let (held, whole) = self.accumulator.held_by(batch, &bodies);
-        self.memory.charge(held.saturating_sub(whole));
         let is_queued = self.accumulator.take_out(batch);
         match self.accumulator.replace(batch, bodies) {
             Some(pieces) => self.go_on_in(batch, pieces, is_queued),
@@ -83,10 +79,17 @@ impl ProducerCore {
     }
 
     /// The pieces take the place of the batch that they were cut from: in its partition's queue, or in its sequence.
-    fn go_on_in(&mut self, batch: u32, Pieces { slots, freed }: Pieces, is_queued: bool) {
+    fn go_on_in(&mut self, batch: u32, pieces: Pieces, is_queued: bool) {
+        let Pieces {
+            slots,
+            freed,
+            added,
+        } = pieces;
         debug!(pieces = slots.len(), "batch is too large");
         self.metrics.batches_split += 1;
         self.memory.give(freed);
+        // If that had to wait for room, all that could make some would wait behind the pieces.
+        self.memory.charge(added);
         let batch = self.accumulator.batch(batch);
         let (order, partition) = (batch.order, batch.partition);
         self.await_pieces(order, partition, slots.len());

@@ -20,6 +20,12 @@ def memory(line):
     return f"{line['rss_kb'] / 1024:.0f}"
 
 
+def shrunk(line):
+    """Bytes in batches by bytes of values, and the bytes of a batch."""
+    share = line["sent_bytes"] / (line["sent_records"] * line["size"])
+    return f"{share:.2f}, {line['sent_bytes'] / line['sent_batches'] / 1024:.0f}"
+
+
 def latency(line):
     times = " / ".join(f"{line[name]:.0f}" for name in ("p50_us", "p99_us", "p999_us"))
     return f"{times}; {cpu(line) / 1e3:.1f} µs"
@@ -59,8 +65,12 @@ if fast:
         for size, settings in KINDS
         if any((line["size"], line["settings"]) == (size, settings) for line in fast)
     ]
-    table("CPU per record, rate (one core)", columns, fast, throughput)
+    compression = fast[0]["compression"]
+    with_it = "" if compression == "none" else f", {compression}"
+    table(f"CPU per record, rate (one core){with_it}", columns, fast, throughput)
     table("peak memory, MiB", columns, fast, memory)
+    if with_it and any("sent_bytes" in line for line in fast):
+        table("bytes in batches by bytes of values, KiB of a batch", columns, fast, shrunk)
 
 paced = [line for line in everything if line["mode"] == "latency"]
 if paced:

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 /// Values that are sent in turn; together they stay in the processor's caches, as an application's fresh records do.
-pub(crate) const VALUES: usize = 256;
+const VALUES: usize = 256;
 
 /// So many that no codec finds one again.
 const FRESH: usize = 8_192;
@@ -32,25 +32,13 @@ impl Payload {
         let mut random = random();
         let letter = |_| LETTERS[(random() >> 27) as usize];
         let text = (0..VALUES * size).map(letter).collect();
-        Self {
-            text,
-            size,
-            values: VALUES,
-        }
+        Self::of(text, size)
     }
 
     /// The same text, but with far more values.
     pub(crate) fn letters(size: usize) -> Self {
         let text = Self::new(FRESH / VALUES * size).text;
-        Self::fresh(text, size)
-    }
-
-    fn fresh(text: Vec<u8>, size: usize) -> Self {
-        Self {
-            text,
-            size,
-            values: FRESH,
-        }
+        Self::of(text, size)
     }
 
     /// Events as JSON, as many in a value as there is room for.
@@ -71,7 +59,7 @@ impl Payload {
             event(n, &mut text);
             n += 1;
         }
-        Self::fresh(text, size)
+        Self::of(text, size)
     }
 
     /// Text of 2,000 words, the frequent ones more often (Zipf).
@@ -89,14 +77,30 @@ impl Payload {
             text.extend_from_slice(&words[rank.min(words.len() - 1)]);
             text.push(b' ');
         }
-        Self::fresh(text, size)
+        Self::of(text, size)
     }
 
     /// Bytes that no codec makes shorter.
     pub(crate) fn noise(size: usize) -> Self {
         let mut random = random();
         let text = (0..FRESH * size).map(|_| random() as u8).collect();
-        Self::fresh(text, size)
+        Self::of(text, size)
+    }
+
+    /// Values of one size, one after the other.
+    pub(crate) fn of(text: Vec<u8>, size: usize) -> Self {
+        let values = text.len() / size;
+        Self { text, size, values }
+    }
+
+    /// What [`Payload::of`] takes.
+    pub(crate) fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// How many values there are.
+    pub(crate) fn values(&self) -> usize {
+        self.values
     }
 
     /// The value of the `n`-th record.

@@ -3,6 +3,7 @@
 #[allow(dead_code)]
 #[path = "../../src/desk.rs"]
 mod desk;
+#[allow(dead_code)]
 #[path = "../../src/payload.rs"]
 mod payload;
 

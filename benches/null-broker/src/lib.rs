@@ -34,6 +34,18 @@ pub struct NullBroker {
     next_producer_id: i64,
     /// The next offset of each partition, as if its log were kept.
     ends: HashMap<(TopicName, i32), i64>,
+    taken: Taken,
+}
+
+/// What a broker was sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// Records, as their batches count them.
+    pub records: u64,
+    /// Record batches; of what is in the requests beside them nothing is counted.
+    pub batches: u64,
+    /// Bytes of these batches, as they came: compressed, if they are.
+    pub bytes: u64,
 }
 
 /// What is answered, and the newest version of it.
@@ -43,6 +55,10 @@ const APIS: [(ApiKey, i16); 4] = [
     (ApiKey::InitProducerId, 4),
     (ApiKey::Produce, 9),
 ];
+
+/// What it says that it answers, and would not: librdkafka takes a broker without them for one that is older than record
+/// batches and LZ4, though a producer asks for neither.
+const CLAIMED: [(ApiKey, i16); 2] = [(ApiKey::Fetch, 11), (ApiKey::FindCoordinator, 2)];
 
 /// Clients refuse brokers that know no version of Produce as old as this, or none as new.
 const OLDEST_PRODUCE: i16 = 3;
@@ -63,6 +79,7 @@ impl NullBroker {
             partitions,
             next_producer_id: 1_000,
             ends: HashMap::new(),
+            taken: Taken::default(),
         }
     }
 
@@ -71,6 +88,12 @@ impl NullBroker {
     #[must_use]
     pub fn with_brokers(self, brokers: u16) -> Self {
         Self { brokers, ..self }
+    }
+
+    /// What it was sent up to now.
+    #[must_use]
+    pub fn taken(&self) -> Taken {
+        self.taken
     }
 
     /// Answers a request, both without the length in front for the request and with it for the answer. `None` is no
@@ -154,6 +177,9 @@ impl NullBroker {
                 let end = self.ends.entry((name.clone(), data.index)).or_default();
                 let base = *end;
                 *end += i64::from(count);
+                self.taken.records += u64::from(count.unsigned_abs());
+                self.taken.batches += 1;
+                self.taken.bytes += batch.len() as u64;
                 PartitionProduceResponse::default()
                     .with_index(data.index)
                     .with_base_offset(base)
@@ -205,7 +231,7 @@ fn versions(is_known: bool) -> ApiVersionsResponse {
     };
     ApiVersionsResponse::default()
         .with_error_code(if is_known { 0 } else { UNSUPPORTED_VERSION })
-        .with_api_keys(APIS.into_iter().map(version).collect())
+        .with_api_keys(APIS.into_iter().chain(CLAIMED).map(version).collect())
 }
 
 fn peek(request: &Bytes, at: usize) -> io::Result<i16> {

@@ -17,10 +17,9 @@ const LONGEST: usize = 100 << 20;
 /// # Errors
 ///
 /// If the system takes no more connections or threads. What goes wrong on one connection ends that one only.
-pub fn serve(listener: &TcpListener, broker: NullBroker) -> io::Result<()> {
-    let broker = Arc::new(Mutex::new(broker));
+pub fn serve(listener: &TcpListener, broker: &Arc<Mutex<NullBroker>>) -> io::Result<()> {
     for stream in listener.incoming() {
-        let (stream, broker) = (stream?, Arc::clone(&broker));
+        let (stream, broker) = (stream?, Arc::clone(broker));
         thread::Builder::new().spawn(move || {
             if let Err(error) = converse(&stream, &broker)
                 && error.kind() == io::ErrorKind::InvalidData

@@ -1,7 +1,7 @@
 // The work of ottla's benches, done by franz-go; see ../README.md.
 //
-//	ottla-peers-go franz-go throughput|latency --size N --settings default|tuned --broker HOST:PORT
-//	    [--records N] [--rate N] [--seconds N]
+//	ottla-peers-go franz-go throughput|latency --size N --values FILE --settings default|tuned --broker HOST:PORT
+//	    [--compression TYPE] [--records N] [--rate N] [--seconds N]
 package main
 
 import (
@@ -19,15 +19,14 @@ import (
 )
 
 const (
-	values      = 256
 	outstanding = 100_000
 	buffer      = 32 << 20
 	warmUp      = 1_000
 )
 
 type job struct {
-	peer, mode, settings, broker string
-	size, records, rate, seconds int
+	peer, mode, settings, compression, values, broker string
+	size, records, rate, seconds                      int
 }
 
 func main() {
@@ -42,12 +41,20 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	client, err := kgo.NewClient(options(job)...)
+	options, err := options(job)
+	if err != nil {
+		return err
+	}
+	payload, err := os.ReadFile(job.values)
+	if err != nil {
+		return err
+	}
+	client, err := kgo.NewClient(options...)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	work := &work{client: client, payload: payload(job.size), size: job.size}
+	work := &work{client: client, payload: payload, size: job.size}
 	if err := work.sendAll(warmUp); err != nil {
 		return err
 	}
@@ -69,11 +76,15 @@ func run() error {
 // The counterpart of 5 ms and 16 KiB is a linger of 5 ms and franz-go's own batches of up to 1,000,012 bytes: they are
 // a maximum and no goal, since it sends what it has when the linger is over or the last request was answered. acks=all
 // and idempotence are its defaults.
-func options(job job) []kgo.Opt {
+func options(job job) ([]kgo.Opt, error) {
+	codec, known := codecs[job.compression]
+	if !known {
+		return nil, fmt.Errorf("there is no compression %q", job.compression)
+	}
 	options := []kgo.Opt{
 		kgo.SeedBrokers(job.broker),
 		kgo.DefaultProduceTopic("letters"),
-		kgo.ProducerBatchCompression(kgo.NoCompression()),
+		kgo.ProducerBatchCompression(codec),
 		kgo.MaxBufferedRecords(outstanding),
 		kgo.MaxBufferedBytes(buffer),
 	}
@@ -85,7 +96,16 @@ func options(job job) []kgo.Opt {
 	if job.mode == "latency" {
 		linger = 0
 	}
-	return append(options, kgo.ProducerLinger(linger))
+	return append(options, kgo.ProducerLinger(linger)), nil
+}
+
+// Each at its own default level.
+var codecs = map[string]kgo.CompressionCodec{
+	"none":   kgo.NoCompression(),
+	"gzip":   kgo.GzipCompression(),
+	"snappy": kgo.SnappyCompression(),
+	"lz4":    kgo.Lz4Compression(),
+	"zstd":   kgo.ZstdCompression(),
 }
 
 type work struct {
@@ -96,7 +116,7 @@ type work struct {
 }
 
 func (w *work) value(n int) []byte {
-	from := n % values * w.size
+	from := n % (len(w.payload) / w.size) * w.size
 	return w.payload[from : from+w.size]
 }
 
@@ -152,22 +172,10 @@ func (w *work) settled(records int) error {
 	return nil
 }
 
-// The text of ../src/payload.rs.
-func payload(size int) []byte {
-	const letters = "etaoin shrdlu cmfwyp vbgkqj xz,."
-	state := uint64(7)
-	text := make([]byte, values*size)
-	for at := range text {
-		state = state*6364136223846793005 + 1442695040888963407
-		text[at] = letters[state>>59]
-	}
-	return text
-}
-
 func report(job job, cpu int64, wall time.Duration, times []int64) {
 	line := fmt.Sprintf(
-		`{"peer":%q,"mode":%q,"size":%d,"settings":%q,"records":%d,"cpu_ns":%d,"wall_ns":%d,"rss_kb":%s`,
-		job.peer, job.mode, job.size, job.settings, job.records, cpu, wall.Nanoseconds(), peakRSS(),
+		`{"peer":%q,"mode":%q,"size":%d,"settings":%q,"compression":%q,"records":%d,"cpu_ns":%d,"wall_ns":%d,"rss_kb":%s`,
+		job.peer, job.mode, job.size, job.settings, job.compression, job.records, cpu, wall.Nanoseconds(), peakRSS(),
 	)
 	if job.mode == "latency" {
 		slices.Sort(times)
@@ -202,6 +210,8 @@ func parse() (job, error) {
 	flags := flag.NewFlagSet("", flag.ExitOnError)
 	flags.IntVar(&job.size, "size", 100, "")
 	flags.StringVar(&job.settings, "settings", "default", "")
+	flags.StringVar(&job.compression, "compression", "none", "")
+	flags.StringVar(&job.values, "values", "", "")
 	flags.StringVar(&job.broker, "broker", "", "")
 	flags.IntVar(&job.records, "records", 0, "")
 	flags.IntVar(&job.rate, "rate", 5_000, "")

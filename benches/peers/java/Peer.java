@@ -17,12 +17,11 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 /**
  * The work of ottla's benches, done by Java's client; see ../README.md.
  *
- * <pre>java Peer java throughput|latency --size N --settings default|tuned --broker HOST:PORT
- *     [--records N] [--rate N] [--seconds N]</pre>
+ * <pre>java Peer java throughput|latency --size N --values FILE --settings default|tuned --broker HOST:PORT
+ *     [--compression TYPE] [--records N] [--rate N] [--seconds N]</pre>
  */
 public final class Peer {
     private static final String TOPIC = "letters";
-    private static final int VALUES = 256;
     private static final int BUFFER = 32 << 20;
     private static final int OUTSTANDING = 100_000;
     /** By then what matters has been compiled. */
@@ -42,6 +41,7 @@ public final class Peer {
         }
         String name = words[0];
         String mode = words[1];
+        String compression = options.getOrDefault("--compression", "none");
         String settings = options.getOrDefault("--settings", "default");
         int size = number(options, "--size", 100);
         int rate = number(options, "--rate", 5_000);
@@ -51,7 +51,9 @@ public final class Peer {
             records = rate * number(options, "--seconds", 10);
         }
 
-        Peer peer = new Peer(properties(options.get("--broker"), settings, isPaced), payload(size));
+        Map<String, Object> properties = properties(options.get("--broker"), settings, isPaced);
+        properties.put("compression.type", compression);
+        Peer peer = new Peer(properties, values(Path.of(options.get("--values")), size));
         peer.sendAll(WARM_UP);
         long[] times = new long[isPaced ? records : 0];
         long start = System.nanoTime();
@@ -66,9 +68,9 @@ public final class Peer {
         peer.producer.close();
 
         String line = String.format(
-            "{\"peer\":\"%s\",\"mode\":\"%s\",\"size\":%d,\"settings\":\"%s\",\"records\":%d,"
-                + "\"cpu_ns\":%d,\"wall_ns\":%d,\"rss_kb\":%s",
-            name, mode, size, settings, records, cpu, wall, peakRss());
+            "{\"peer\":\"%s\",\"mode\":\"%s\",\"size\":%d,\"settings\":\"%s\",\"compression\":\"%s\","
+                + "\"records\":%d,\"cpu_ns\":%d,\"wall_ns\":%d,\"rss_kb\":%s",
+            name, mode, size, settings, compression, records, cpu, wall, peakRss());
         if (isPaced) {
             Arrays.sort(times);
             line += String.format(Locale.ROOT,
@@ -89,7 +91,6 @@ public final class Peer {
         properties.put("bootstrap.servers", broker);
         properties.put("acks", "all");
         properties.put("enable.idempotence", true);
-        properties.put("compression.type", "none");
         properties.put("linger.ms", isPaced ? 0 : isTuned ? 10 : 5);
         properties.put("batch.size", isTuned ? 1 << 20 : 16 << 10);
         properties.put("buffer.memory", BUFFER);
@@ -134,7 +135,7 @@ public final class Peer {
 
     private void send(int n, Callback callback) {
         sent++;
-        producer.send(new ProducerRecord<>(TOPIC, values[n % VALUES]), callback);
+        producer.send(new ProducerRecord<>(TOPIC, values[n % values.length]), callback);
     }
 
     private void settle(Exception error) {
@@ -152,16 +153,12 @@ public final class Peer {
         }
     }
 
-    /** The text of ../src/payload.rs. */
-    private static byte[][] payload(int size) {
-        String letters = "etaoin shrdlu cmfwyp vbgkqj xz,.";
-        long state = 7;
-        byte[][] values = new byte[VALUES][size];
-        for (byte[] value : values) {
-            for (int at = 0; at < size; at++) {
-                state = state * 6364136223846793005L + 1442695040888963407L;
-                value[at] = (byte) letters.charAt((int) (state >>> 59));
-            }
+    /** They are in the file one after the other. */
+    private static byte[][] values(Path file, int size) throws IOException {
+        byte[] all = Files.readAllBytes(file);
+        byte[][] values = new byte[all.length / size][];
+        for (int n = 0; n < values.length; n++) {
+            values[n] = Arrays.copyOfRange(all, n * size, (n + 1) * size);
         }
         return values;
     }

@@ -1,9 +1,12 @@
 //! What is asked for on the command line.
 
 use std::collections::HashMap;
+use std::fs;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::Failure;
+use crate::payload::Payload;
 
 /// The one topic that is written to.
 pub(crate) const TOPIC: &str = "letters";
@@ -18,6 +21,8 @@ pub(crate) struct Job {
     pub(crate) mode: Mode,
     pub(crate) size: usize,
     pub(crate) settings: Settings,
+    pub(crate) compression: Compression,
+    pub(crate) values: PathBuf,
     pub(crate) broker: String,
 }
 
@@ -35,8 +40,34 @@ pub(crate) enum Settings {
     Tuned,
 }
 
+/// Each at its own default level.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Compression {
+    None,
+    Gzip,
+    Snappy,
+    Lz4,
+    Zstd,
+}
+
+impl Compression {
+    const NAMES: [(&str, Self); 5] = [
+        ("none", Self::None),
+        ("gzip", Self::Gzip),
+        ("snappy", Self::Snappy),
+        ("lz4", Self::Lz4),
+        ("zstd", Self::Zstd),
+    ];
+
+    /// As `compression.type` names it.
+    pub(crate) fn name(self) -> &'static str {
+        Self::NAMES[self as usize].0
+    }
+}
+
 impl Job {
-    /// `PEER MODE --size N --settings default|tuned --broker HOST:PORT [--records N] [--rate N] [--seconds N]`
+    /// `PEER MODE --size N --values FILE --settings default|tuned --broker HOST:PORT [--compression TYPE] [--records N]
+    /// [--rate N] [--seconds N]`
     pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, Failure> {
         let peer = words.next().ok_or("which peer?")?;
         let mode = words.next().ok_or("which mode?")?;
@@ -67,6 +98,11 @@ impl Job {
             Some("tuned") => Settings::Tuned,
             Some(other) => return Err(format!("there are no settings {other}").into()),
         };
+        let compression = options.get("--compression").map_or("none", String::as_str);
+        let compression = Compression::NAMES.iter().find(|it| it.0 == compression);
+        let (_, compression) = *compression.ok_or("there is no such --compression")?;
+        let values = options.remove("--values");
+        let values = values.ok_or("--values FILE is missing")?.into();
         let broker = options
             .remove("--broker")
             .ok_or("--broker HOST:PORT is missing")?;
@@ -75,12 +111,23 @@ impl Job {
             mode,
             size,
             settings,
+            compression,
+            values,
             broker,
         })
     }
 
     /// Records that are sent before the clock runs, so that everybody knows the topic and is connected.
     pub(crate) const WARM_UP: usize = 1_000;
+
+    /// What is sent.
+    pub(crate) fn payload(&self) -> Result<Payload, Failure> {
+        let text = fs::read(&self.values)?;
+        if self.size == 0 || text.len() < self.size {
+            return Err("there is no whole value in the file".into());
+        }
+        Ok(Payload::of(text, self.size))
+    }
 
     pub(crate) fn linger(&self) -> Duration {
         Duration::from_millis(match (self.mode, self.settings) {
@@ -110,7 +157,7 @@ impl Job {
             ("enable.idempotence", "true".to_owned()),
             ("linger.ms", self.linger().as_millis().to_string()),
             ("batch.size", self.batch_size().to_string()),
-            ("compression.type", "none".to_owned()),
+            ("compression.type", self.compression.name().to_owned()),
         ]
     }
 }

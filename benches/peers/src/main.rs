@@ -1,8 +1,9 @@
 //! The work of ottla's benches, done by other producers and by ottla; see README.md.
 //!
 //! ```sh
-//! ottla-peers PEER throughput|latency --size N --settings default|tuned --broker HOST:PORT \
-//!     [--records N] [--rate N] [--seconds N]
+//! ottla-peers letters|words SIZE >VALUES
+//! ottla-peers PEER throughput|latency --size N --values VALUES --settings default|tuned --broker HOST:PORT \
+//!     [--compression TYPE] [--records N] [--rate N] [--seconds N]
 //! ```
 
 mod asynchronous;
@@ -14,6 +15,7 @@ mod measure;
 mod outcomes;
 #[path = "../../src/pace.rs"]
 mod pace;
+#[allow(dead_code)]
 #[path = "../../src/payload.rs"]
 mod payload;
 mod report;
@@ -28,24 +30,47 @@ mod with_ottla;
 mod with_rskafka;
 
 use std::error::Error;
+use std::io::{self, Write};
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use job::Job;
+use payload::Payload;
 
 /// Whatever may go wrong: a measurement with a failure in it is none.
 type Failure = Box<dyn Error + Send + Sync>;
 
 fn main() -> ExitCode {
-    match Job::parse(std::env::args().skip(1)).and_then(|job| run(&job)) {
-        Ok(line) => {
-            println!("{line}");
-            ExitCode::SUCCESS
-        }
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let done = match &words[..] {
+        [text, size] => values(text, size),
+        _ => measured(words),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// Writes the values that everybody sends.
+fn values(text: &str, size: &str) -> Result<(), Failure> {
+    let size = size.parse::<NonZeroUsize>()?.get();
+    let payload = match text {
+        "letters" => Payload::new(size),
+        "words" => Payload::words(size),
+        other => return Err(format!("there is no text {other}").into()),
+    };
+    Ok(io::stdout().write_all(payload.text())?)
+}
+
+fn measured(words: Vec<String>) -> Result<(), Failure> {
+    let job = Job::parse(words.into_iter())?;
+    let line = run(&job)?;
+    println!("{line}");
+    Ok(())
 }
 
 fn run(job: &Job) -> Result<String, Failure> {

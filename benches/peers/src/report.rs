@@ -14,9 +14,10 @@ pub(crate) fn json(report: &Report, job: &Job) -> String {
         Mode::Latency { .. } => "latency",
     };
     let mut line = format!(
-        r#"{{"peer":"{}","mode":"{mode}","size":{},"settings":"{settings}","records":{},"cpu_ns":{},"wall_ns":{},"rss_kb":{}"#,
+        r#"{{"peer":"{}","mode":"{mode}","size":{},"settings":"{settings}","compression":"{}","records":{},"cpu_ns":{},"wall_ns":{},"rss_kb":{}"#,
         job.peer,
         job.size,
+        job.compression.name(),
         report.cost.records,
         report.cost.cpu.as_nanos(),
         report.cost.wall.as_nanos(),

@@ -39,7 +39,7 @@ impl Peer for Confluent {
         let (keys, values) = (ByteArraySerializer::new(), ByteArraySerializer::new());
         Ok(Self {
             producer: KafkaProducer::new(config, keys, values)?,
-            payload: Payload::new(job.size),
+            payload: job.payload()?,
         })
     }
 

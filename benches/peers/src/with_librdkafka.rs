@@ -68,7 +68,7 @@ impl Peer {
         Ok(Self {
             producer: config.create_with_context(Callbacks(Arc::clone(outcomes)))?,
             outcomes: Arc::clone(outcomes),
-            payload: Payload::new(job.size),
+            payload: job.payload()?,
         })
     }
 

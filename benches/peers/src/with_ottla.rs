@@ -55,7 +55,7 @@ impl Ottla {
         Ok(Self {
             topic: producer.topic(TOPIC)?,
             producer,
-            payload: Payload::new(job.size),
+            payload: job.payload()?,
         })
     }
 

@@ -12,14 +12,14 @@ use std::task::{Context, Poll, Waker};
 
 use chrono::Utc;
 use rskafka::client::ClientBuilder;
-use rskafka::client::partition::UnknownTopicHandling;
+use rskafka::client::partition::{self, UnknownTopicHandling};
 use rskafka::client::producer::aggregator::RecordAggregator;
 use rskafka::client::producer::{BatchProducer, BatchProducerBuilder};
 use rskafka::record::Record;
 
 use crate::Failure;
 use crate::asynchronous::{self, Peer};
-use crate::job::{Job, TOPIC};
+use crate::job::{Compression, Job, TOPIC};
 use crate::measure::Report;
 use crate::payload::Payload;
 
@@ -41,18 +41,26 @@ impl Peer for Rskafka {
 
     async fn start(job: &Job) -> Result<Self, Failure> {
         let client = ClientBuilder::new(vec![job.broker.clone()]).build().await?;
+        let compression = match job.compression {
+            Compression::None => partition::Compression::NoCompression,
+            Compression::Gzip => partition::Compression::Gzip,
+            Compression::Snappy => partition::Compression::Snappy,
+            Compression::Lz4 => partition::Compression::Lz4,
+            Compression::Zstd => partition::Compression::Zstd,
+        };
         let mut partitions = Vec::new();
         for partition in 0..PARTITIONS {
             let unknown = UnknownTopicHandling::Error;
             let client = client.partition_client(TOPIC, partition, unknown).await?;
             let producer = BatchProducerBuilder::new(Arc::new(client))
                 .with_linger(job.linger())
+                .with_compression(compression)
                 .build(RecordAggregator::new(job.batch_size()));
             partitions.push(Arc::new(producer));
         }
         Ok(Self {
             partitions,
-            payload: Payload::new(job.size),
+            payload: job.payload()?,
             records: job.batch_size() / job.size,
         })
     }

@@ -48,8 +48,13 @@ impl Kept {
 /// Runs an application with some settings against the broker at a port, with values of a size.
 type Run = fn(&[(&str, &str)], u16, usize) -> Cost;
 
-const ADAPTERS: [(&str, Run); 3] = [
-    ("tokio", with_tokio),
+const ADAPTERS: [(&str, Run); 4] = [
+    ("tokio", |settings, port, size| {
+        with_tokio(settings, port, size, 1)
+    }),
+    ("tokio, 100 a call", |settings, port, size| {
+        with_tokio(settings, port, size, 100)
+    }),
     ("smol", with_smol),
     ("blocking", with_threads),
 ];
@@ -82,7 +87,7 @@ pub(crate) fn run() -> Table {
     table
 }
 
-fn with_tokio(settings: &[(&str, &str)], port: u16, size: usize) -> Cost {
+fn with_tokio(settings: &[(&str, &str)], port: u16, size: usize, at_once: usize) -> Cost {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -90,7 +95,7 @@ fn with_tokio(settings: &[(&str, &str)], port: u16, size: usize) -> Cost {
     let config = config(settings, port);
     let application = runtime.spawn(async move {
         let producer = ottla::tokio::start(config).expect("a producer");
-        application(producer, size).await
+        application(producer, size, at_once).await
     });
     runtime.block_on(application).expect("it does not panic")
 }
@@ -99,21 +104,31 @@ fn with_smol(settings: &[(&str, &str)], port: u16, size: usize) -> Cost {
     let config = config(settings, port);
     smol::block_on(async move {
         let producer = ottla::smol::start(config).expect("a producer");
-        application(producer, size).await
+        application(producer, size, 1).await
     })
 }
 
-/// What an asynchronous application does.
-async fn application(producer: Producer, size: usize) -> Cost {
+/// What an asynchronous application does, which hands in so many records at once.
+async fn application(producer: Producer, size: usize, at_once: usize) -> Cost {
     let payload = Payload::new(size);
     let topic = producer.topic("letters").expect("a good name");
     let record = |n: usize| Record::to(topic).value(payload.value(n));
     let mut kept = Kept::at_most(KEPT);
+    let look_at = async |oldest: Option<Delivery>| {
+        if let Some(oldest) = oldest {
+            oldest.await.expect("it is written");
+        }
+    };
     let mut send_all = async |records| {
-        for n in 0..records {
-            let delivery = producer.send(record(n)).await.expect("it is accepted");
-            if let Some(oldest) = kept.add(delivery) {
-                oldest.await.expect("it is written");
+        for n in (0..records).step_by(at_once) {
+            if at_once == 1 {
+                let delivery = producer.send(record(n)).await.expect("it is accepted");
+                look_at(kept.add(delivery)).await;
+                continue;
+            }
+            let sent = producer.send_all((n..n + at_once).map(record)).await;
+            for delivery in sent.expect("they are accepted") {
+                look_at(kept.add(delivery)).await;
             }
         }
         for delivery in kept.deliveries.drain(..) {

@@ -94,11 +94,13 @@ impl Payload {
     }
 
     /// What [`Payload::of`] takes.
+    #[allow(dead_code)]
     pub(crate) fn text(&self) -> &[u8] {
         &self.text
     }
 
     /// How many values there are.
+    #[allow(dead_code)]
     pub(crate) fn values(&self) -> usize {
         self.values
     }

@@ -129,37 +129,24 @@ fn unwrap(input: &[u8]) -> Option<(&[u8], &[u8; TRAILER_LEN])> {
 
 #[cfg(test)]
 mod tests {
-    use std::{format, string::String, vec, vec::Vec};
+    use std::{format, string::String};
 
     use zune_inflate::DeflateDecoder;
 
-    use super::super::samples;
+    use super::super::Compression;
+    use super::super::tests::{compress_anew, json_lines, open, samples};
     use super::*;
+
+    const GZIP: Compression = Compression::Gzip;
 
     /// The lowest, the default and the highest.
     const LEVELS: [i32; 3] = [1, -1, 9];
 
-    fn compress(encoder: &mut Encoder, input: &[u8]) -> Vec<u8> {
-        let mut out = vec![0; 64 + input.len() + input.len() / 1000];
-        let len = encoder.compress(input, &mut out).unwrap();
-        out.truncate(len);
-        out
-    }
-
-    fn open(input: &[u8], most: usize) -> Result<Vec<u8>, DecompressError> {
-        let mut out = Vec::from(*b"before");
-        decompress(input, most, &mut out)?;
-        assert_eq!(&out[..6], b"before");
-        Ok(out.split_off(6))
-    }
-
     #[test]
-    fn the_same_comes_out_whoever_opens_it() {
+    fn others_open_it() {
         for level in LEVELS {
-            let mut encoder = Encoder::new(level);
-            for input in samples::all() {
-                let compressed = compress(&mut encoder, &input);
-                assert!(open(&compressed, input.len()).unwrap() == input);
+            for input in samples() {
+                let compressed = compress_anew(GZIP, level, &input);
                 let otherwise = DeflateDecoder::new(&compressed).decode_gzip().unwrap();
                 assert!(otherwise == input);
             }
@@ -168,25 +155,25 @@ mod tests {
 
     #[test]
     fn ten_mebibytes() {
-        let input = samples::json_lines(10 << 20);
-        let compressed = compress(&mut Encoder::new(1), &input);
+        let input = json_lines(10 << 20);
+        let compressed = compress_anew(GZIP, 1, &input);
         assert!(compressed.len() < input.len() / 4);
-        assert!(open(&compressed, input.len()).unwrap() == input);
+        assert!(open(GZIP, &compressed, input.len()).unwrap() == input);
     }
 
     #[test]
     fn every_level_is_shorter_than_the_one_below() {
-        let input = samples::json_lines(300_000);
-        let lens = (1..=9).map(|level| compress(&mut Encoder::new(level), &input).len());
+        let input = json_lines(300_000);
+        let lens = (1..=9).map(|level| compress_anew(GZIP, level, &input).len());
         assert!(lens.is_sorted_by(|a, b| a > b));
     }
 
     #[test]
     fn a_level_out_of_range_is_the_nearest_and_the_default_is_6() {
-        let input = samples::json_lines(100_000);
+        let input = json_lines(100_000);
         for (level, nearest) in [(0, 1), (i32::MIN, 1), (10, 9), (i32::MAX, 9), (-1, 6)] {
-            let compressed = compress(&mut Encoder::new(level), &input);
-            assert!(compressed == compress(&mut Encoder::new(nearest), &input));
+            let compressed = compress_anew(GZIP, level, &input);
+            assert!(compressed == compress_anew(GZIP, nearest, &input));
         }
     }
 
@@ -197,7 +184,7 @@ mod tests {
         let compressed =
             b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03sIM,R\xf0/)\xc9I\xd4QH\xc1\xcaV\x04\x00\xbdF\
             \xd3\xba#\x00\x00\x00";
-        assert_eq!(open(compressed, text.len()).unwrap(), text);
+        assert_eq!(open(GZIP, compressed, text.len()).unwrap(), text);
 
         let squares: String = (0..70).map(|n| format!("{},", n * n)).collect();
         let compressed =
@@ -208,70 +195,28 @@ mod tests {
             \x8a4q\x9d\x8d\xea\xa3(\x9d\x84\x0cG\x8d_\xd7\xbb\xe7\xeb\xa2k;\x9a|CC\xde\xe4\xb5Hn\
             w\xf4\xa5\xad\x1f\xbd\xbd\x10\xe8\xc0\x22S\xa9\xe1\x93 \xd5\xc0\xac\x0b\xfd\x0f6K\
             \xc2\x9b0\x01\x00\x00";
-        assert_eq!(open(compressed, 1000).unwrap(), squares.as_bytes());
-    }
-
-    #[test]
-    fn an_encoder_forgets_what_it_saw() {
-        for level in LEVELS {
-            let mut encoder = Encoder::new(level);
-            let input = samples::json_lines(999);
-            let compressed = compress(&mut encoder, &input);
-            compress(&mut encoder, &samples::noise(70_000));
-            assert_eq!(compress(&mut encoder, &input), compressed);
-            let given_up = encoder.compress(&samples::json_lines(200_000), &mut [0; 5_000]);
-            assert_eq!(given_up, None);
-            assert_eq!(compress(&mut encoder, &input), compressed);
-        }
-    }
-
-    #[test]
-    fn what_does_not_fit_is_given_up() {
-        let mut encoder = Encoder::new(-1);
-        for input in [
-            samples::json_lines(70_000),
-            samples::noise(3_000),
-            vec![5; 500],
-        ] {
-            let compressed = compress(&mut encoder, &input);
-            let mut out = vec![0; compressed.len()];
-            assert_eq!(encoder.compress(&input, &mut out), Some(out.len()));
-            assert_eq!(out, compressed);
-            let step = out.len() / 100 + 1;
-            for len in (0..out.len()).rev().step_by(step) {
-                assert_eq!(encoder.compress(&input, &mut out[..len]), None, "{len}");
-            }
-        }
-    }
-
-    #[test]
-    fn no_more_is_opened_than_asked_for() {
-        let input = samples::json_lines(70_000);
-        let compressed = compress(&mut Encoder::new(1), &input);
-        for most in [0, 1, 69_999] {
-            let mut out = Vec::new();
-            let opened = decompress(&compressed, most, &mut out);
-            assert_eq!(opened, Err(DecompressError::TooLong));
-            assert!(out.is_empty());
-        }
+        assert_eq!(open(GZIP, compressed, 1000).unwrap(), squares.as_bytes());
     }
 
     #[test]
     fn a_part_is_not_taken_for_the_whole() {
-        let input = samples::json_lines(2_000);
-        let compressed = compress(&mut Encoder::new(-1), &input);
+        let input = json_lines(2_000);
+        let compressed = compress_anew(GZIP, -1, &input);
         for len in 0..compressed.len() {
-            assert!(open(&compressed[..len], input.len()).is_err(), "{len}");
+            assert!(
+                open(GZIP, &compressed[..len], input.len()).is_err(),
+                "{len}"
+            );
         }
         let longer = [&compressed[..], b"x"].concat();
-        assert!(open(&longer, input.len()).is_err());
+        assert!(open(GZIP, &longer, input.len()).is_err());
     }
 
     /// But in the bits that fill up the stream's last byte, where nobody looks.
     #[test]
     fn damage_is_noticed() {
-        let input = samples::json_lines(1_500);
-        let compressed = compress(&mut Encoder::new(-1), &input);
+        let input = json_lines(1_500);
+        let compressed = compress_anew(GZIP, -1, &input);
         let mut unnoticed = 0;
         for at in (0..4).chain(HEADER.len()..compressed.len()) {
             for bit in 0..8 {
@@ -292,10 +237,10 @@ mod tests {
     /// The trailer says how much memory to take.
     #[test]
     fn a_length_that_the_stream_can_not_have_is_refused() {
-        let mut compressed = compress(&mut Encoder::new(-1), b"short");
+        let mut compressed = compress_anew(GZIP, -1, b"short");
         let at = compressed.len() - 4;
         compressed[at..].copy_from_slice(&(1_u32 << 30).to_le_bytes());
-        let opened = open(&compressed, usize::MAX);
+        let opened = open(GZIP, &compressed, usize::MAX);
         assert_eq!(opened, Err(DecompressError::Damaged));
     }
 }

@@ -8,10 +8,18 @@ mod gzip;
 #[cfg(feature = "lz4")]
 mod lz4;
 mod ratio;
-#[cfg(all(test, any(feature = "gzip", feature = "snappy")))]
-mod samples;
 #[cfg(feature = "snappy")]
 mod snappy;
+#[cfg(all(
+    test,
+    any(
+        feature = "gzip",
+        feature = "snappy",
+        feature = "lz4",
+        feature = "zstd"
+    )
+))]
+mod tests;
 #[cfg(feature = "zstd")]
 mod zstd;
 

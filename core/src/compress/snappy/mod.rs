@@ -16,25 +16,13 @@ const SHORT: usize = 16;
 
 #[cfg(test)]
 mod tests {
-    use std::{vec, vec::Vec};
+    use std::vec::Vec;
 
-    use super::super::DecompressError;
-    use super::super::samples;
+    use super::super::tests::{compress_anew, json_lines, noise, open, samples};
+    use super::super::{Compression, DecompressError};
     use super::*;
 
-    fn compress(encoder: &mut Encoder, input: &[u8]) -> Vec<u8> {
-        let mut out = vec![0; 32 + input.len() + input.len() / 6 + 1];
-        let len = encoder.compress(input, &mut out).unwrap();
-        out.truncate(len);
-        out
-    }
-
-    fn open(input: &[u8], most: usize) -> Result<Vec<u8>, DecompressError> {
-        let mut out = Vec::from(*b"before");
-        decompress(input, most, &mut out)?;
-        assert_eq!(&out[..6], b"before");
-        Ok(out.split_off(6))
-    }
+    const SNAPPY: Compression = Compression::Snappy;
 
     /// What another implementation, which knows raw blocks, makes of the blocks.
     fn open_otherwise(input: &[u8]) -> Vec<u8> {
@@ -65,37 +53,35 @@ mod tests {
     }
 
     #[test]
-    fn the_same_comes_out_whoever_opens_it() {
-        let mut encoder = Encoder::new();
-        for input in samples::all() {
-            let compressed = compress(&mut encoder, &input);
-            assert!(open(&compressed, input.len()).unwrap() == input);
+    fn others_open_it_and_it_opens_what_others_write() {
+        for input in samples() {
+            let compressed = compress_anew(SNAPPY, 0, &input);
             assert!(open_otherwise(&compressed) == input);
-            assert!(open(&compress_otherwise(&input), input.len()).unwrap() == input);
+            assert!(open(SNAPPY, &compress_otherwise(&input), input.len()).unwrap() == input);
         }
     }
 
     #[test]
     fn ten_mebibytes() {
-        let input = samples::json_lines(10 << 20);
-        let compressed = compress(&mut Encoder::new(), &input);
+        let input = json_lines(10 << 20);
+        let compressed = compress_anew(SNAPPY, 0, &input);
         assert!(compressed.len() < input.len() / 2);
-        assert!(open(&compressed, input.len()).unwrap() == input);
+        assert!(open(SNAPPY, &compressed, input.len()).unwrap() == input);
     }
 
     /// Worked out by hand from the format's description.
     #[test]
     fn known_bytes() {
-        let compressed = compress(&mut Encoder::new(), &[b'a'; 100]);
+        let compressed = compress_anew(SNAPPY, 0, &[b'a'; 100]);
         let blocks = b"\0\0\0\x09\x64\x00a\xfe\x01\0\x8a\x01\0";
         assert_eq!(compressed, [&HEADER[..], blocks].concat());
-        assert_eq!(compress(&mut Encoder::new(), b""), HEADER);
+        assert_eq!(compress_anew(SNAPPY, 0, b""), HEADER);
     }
 
     #[test]
     fn it_is_about_as_short_as_others_make_it() {
-        for input in [samples::json_lines(1 << 20), samples::noise(1 << 20)] {
-            let len = compress(&mut Encoder::new(), &input).len();
+        for input in [json_lines(1 << 20), noise(1 << 20)] {
+            let len = compress_anew(SNAPPY, 0, &input).len();
             let other = snap::raw::Encoder::new()
                 .compress_vec(&input)
                 .unwrap()
@@ -105,64 +91,28 @@ mod tests {
     }
 
     #[test]
-    fn an_encoder_forgets_what_it_saw() {
-        let mut encoder = Encoder::new();
-        let (first, second) = (samples::json_lines(100_000), samples::json_lines(999));
-        compress(&mut encoder, &first);
-        let compressed = compress(&mut encoder, &second);
-        assert_eq!(compressed, compress(&mut Encoder::new(), &second));
-    }
-
-    #[test]
-    fn what_does_not_fit_is_given_up() {
-        let mut encoder = Encoder::new();
-        for input in [
-            samples::json_lines(70_000),
-            samples::noise(3_000),
-            vec![5; 500],
-        ] {
-            let compressed = compress(&mut encoder, &input);
-            let mut out = vec![0; compressed.len()];
-            assert_eq!(encoder.compress(&input, &mut out), Some(out.len()));
-            assert_eq!(out, compressed);
-            let step = out.len() / 300 + 1;
-            for len in (0..out.len()).rev().step_by(step) {
-                assert_eq!(encoder.compress(&input, &mut out[..len]), None, "{len}");
-            }
-        }
-    }
-
-    #[test]
-    fn no_more_is_opened_than_asked_for() {
-        let input = samples::json_lines(70_000);
-        let compressed = compress(&mut Encoder::new(), &input);
-        for most in [0, 1, 65_535, 65_536, 69_999] {
-            let mut out = Vec::new();
-            let opened = decompress(&compressed, most, &mut out);
-            assert_eq!(opened, Err(DecompressError::TooLong));
-            assert!(out.len() <= most);
-        }
-    }
-
-    #[test]
     fn a_part_is_not_taken_for_the_whole() {
-        let input = samples::json_lines(2_000);
-        let compressed = compress(&mut Encoder::new(), &input);
+        let input = json_lines(2_000);
+        let compressed = compress_anew(SNAPPY, 0, &input);
         for len in 0..compressed.len() {
             // The header alone is nothing compressed.
             let expected = match len {
                 16 => Ok(Vec::new()),
                 _ => Err(DecompressError::Damaged),
             };
-            assert_eq!(open(&compressed[..len], input.len()), expected, "{len}");
+            assert_eq!(
+                open(SNAPPY, &compressed[..len], input.len()),
+                expected,
+                "{len}"
+            );
         }
     }
 
     /// There is no checksum, so some damage gives other bytes; but never more of them than asked for.
     #[test]
     fn damage_is_survived() {
-        let input = samples::json_lines(1_500);
-        let compressed = compress(&mut Encoder::new(), &input);
+        let input = json_lines(1_500);
+        let compressed = compress_anew(SNAPPY, 0, &input);
         let mut errors = 0;
         for at in 0..compressed.len() {
             for bit in 0..8 {
@@ -199,12 +149,12 @@ mod tests {
             let len = (block.len() as u32).to_be_bytes();
             let input = [&HEADER[..], &len, block].concat();
             assert_eq!(
-                open(&input, 1 << 20),
+                open(SNAPPY, &input, 1 << 20),
                 Err(DecompressError::Damaged),
                 "{block:?}"
             );
         }
         let whole = [&HEADER[..], b"\0\0\0\x05\x05\x00a\x01\x01"].concat();
-        assert_eq!(open(&whole, 5).unwrap(), b"aaaaa");
+        assert_eq!(open(SNAPPY, &whole, 5).unwrap(), b"aaaaa");
     }
 }

@@ -21,6 +21,7 @@ mod parcels;
 mod peers;
 mod process;
 mod produce;
+mod recompression;
 mod segments;
 mod tapes;
 mod workload;
@@ -110,6 +111,11 @@ fn trials(java: &Java) -> Vec<Trial> {
         trials.push(trial(
             "compressed_batches_are_cut_for_a_narrow_topic",
             compression::is_cut_for_a_narrow_topic,
+        ));
+        #[cfg(feature = "tokio")]
+        trials.push(trial(
+            "a_topic_compresses_again_with_its_own_codec",
+            recompression::keeps_every_record,
         ));
     }
     trials

@@ -5,6 +5,8 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use ottla::Compression;
+
 use crate::broker::Kafka;
 use crate::delivery::{PARTITIONS, compare};
 use crate::java::Java;
@@ -73,10 +75,14 @@ pub(crate) fn reign(java: &Java, plan: Plan, runtimes: &[(&str, Produce)]) -> Re
 fn job(kafka: &Kafka, topic: &str, plan: Plan, dice: &mut Dice) -> Job {
     let workload = Workload::new(RECORDS, PARTITIONS);
     let mut job = Job::lasting(kafka, topic, workload, STRIDE, plan.time + END_LIMIT);
-    let mut pick = |values: [&str; 4]| values[dice.between(0..4) as usize].to_owned();
+    let mut pick =
+        |values: &[&str]| values[dice.between(0..values.len() as u64) as usize].to_owned();
+    let codecs = Compression::ALL.iter().filter(|codec| codec.is_built_in());
+    let codecs: Vec<&str> = codecs.map(|codec| codec.name()).collect();
     job.settings = vec![
-        ("linger.ms", pick(["0", "5", "20", "100"])),
-        ("batch.size", pick(["1024", "16384", "16384", "131072"])),
+        ("linger.ms", pick(&["0", "5", "20", "100"])),
+        ("batch.size", pick(&["1024", "16384", "16384", "131072"])),
+        ("compression.type", pick(&codecs)),
     ];
     println!("{topic}: {:?}", job.settings);
     job

@@ -29,6 +29,7 @@ mod workload;
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
+use ottla::Compression;
 
 use chaos::Plan;
 use java::Java;
@@ -64,11 +65,11 @@ fn trials(java: &Java) -> Vec<Trial> {
         Trial::test(name, move || Ok(test(&java)?))
     };
     let nodes = Nodes::default();
-    let kills = |runtime: &'static str, produce: Produce| {
+    let kills = |runtime: &'static str, codec: Compression, produce: Produce| {
         let (java, nodes) = (java.clone(), nodes.clone());
         let name = format!("three_nodes_survive_kills_{runtime}");
         Trial::test(name, move || {
-            Ok(nodes.survive_kills(&java, runtime, produce)?)
+            Ok(nodes.survive_kills(&java, runtime, codec, produce)?)
         })
     };
     let mut trials = vec![
@@ -87,11 +88,11 @@ fn trials(java: &Java) -> Vec<Trial> {
             delivery::survive_a_kill(java, 100_000, produce::on_tokio)
         }),
         #[cfg(feature = "tokio")]
-        kills("on_tokio", produce::on_tokio),
+        kills("on_tokio", Compression::None, produce::on_tokio),
         #[cfg(feature = "smol")]
-        kills("on_smol", produce::on_smol),
+        kills("on_smol", Compression::Zstd, produce::on_smol),
         #[cfg(feature = "blocking")]
-        kills("on_a_thread", produce::on_a_thread),
+        kills("on_a_thread", Compression::Lz4, produce::on_a_thread),
         trial("the_model_answers_as_kafka_does", tapes::agree),
         trial("ottla_produce_delivers_a_file", command_line::produce),
         trial("kcat_is_at_home_in_the_embedded_cluster", |_| {

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ottla::Compression;
+
 use crate::broker::Kafka;
 use crate::delivery::{PARTITIONS, compare};
 use crate::java::Java;
@@ -21,11 +23,13 @@ const SHARE: u64 = RECORDS / (KILLS + 1);
 pub(crate) struct Nodes(Arc<Mutex<Option<Kafka>>>);
 
 impl Nodes {
-    /// Produces to a topic of its own while one leader after another is killed, and reads all records back.
+    /// Produces to a topic of its own while one leader after another is killed, and reads all records back; compresses
+    /// them if this build has the codec.
     pub(crate) fn survive_kills(
         &self,
         java: &Java,
         topic: &str,
+        codec: Compression,
         produce: Produce,
     ) -> Result<(), String> {
         let mut nodes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -37,7 +41,11 @@ impl Nodes {
         kafka.restart()?;
         kafka.create_topic(topic, PARTITIONS, &[])?;
         let workload = Workload::new(RECORDS, PARTITIONS);
-        let job = Arc::new(Job::paced(kafka, topic, workload));
+        let mut job = Job::paced(kafka, topic, workload);
+        if codec.is_built_in() {
+            job.settings = vec![("compression.type", codec.name().to_owned())];
+        }
+        let job = Arc::new(job);
         let told = produce_and_kill(kafka, &job, produce);
         let compared = told.and_then(|told| compare(kafka, &job, &told));
         compared.map_err(|why| job.explain(&why))?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ottla::{Config, Delivery, Producer, Record, RecordMetadata, Setup, Undelivered, WaitError};
+use ottla::{Config, Delivery, Producer, Record, RecordMetadata, Setup, Undelivered};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::job::Job;
@@ -49,8 +49,8 @@ pub(crate) fn on_a_thread(job: &Arc<Job>) -> Result<Vec<Told>, String> {
         for delivery in delivered {
             let outcome = match delivery.wait() {
                 Ok(written) => Ok(written),
-                Err(WaitError::Undelivered(why)) => Err(why),
-                Err(WaitError::InCallback(why)) => return Err(why.to_string()),
+                Err(ottla::WaitError::Undelivered(why)) => Err(why),
+                Err(ottla::WaitError::InCallback(why)) => return Err(why.to_string()),
             };
             take(job, &mut told, outcome)?;
         }

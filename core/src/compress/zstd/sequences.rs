@@ -24,9 +24,23 @@ pub(super) const MIN_MATCH: u32 = 3;
 /// A sequence as three codes and their further bits, lowest first those of the literals, the match, the offset.
 #[derive(Clone, Copy)]
 struct Coded {
-    codes: [u8; 3],
-    count: u8,
+    /// A byte each, from the lowest on: the codes, and how many further bits there are. They are one number, since the
+    /// processor waits for bytes that are stored one by one and loaded together.
+    codes: u32,
     bits: u64,
+}
+
+impl Coded {
+    #[inline(always)]
+    fn codes(self) -> [u8; 3] {
+        let [literals, offset, length, _] = self.codes.to_le_bytes();
+        [literals, offset, length]
+    }
+
+    #[inline(always)]
+    fn count(self) -> u32 {
+        self.codes >> 24
+    }
 }
 
 /// The places of the three kinds of code.
@@ -99,7 +113,7 @@ impl Sequences {
         self.coded.extend(sequences.iter().map(|s| code(s, recent)));
         let mut counts = [[0u32; MAX_SYMBOLS]; 3];
         for coded in &self.coded {
-            for (counts, &code) in counts.iter_mut().zip(&coded.codes) {
+            for (counts, code) in counts.iter_mut().zip(coded.codes()) {
                 counts[usize::from(code)] += 1;
             }
         }
@@ -121,7 +135,7 @@ impl Sequences {
         counts: &[u32; MAX_SYMBOLS],
         out: &mut [u8],
     ) -> Option<(u8, usize)> {
-        let first = self.coded[0].codes[kind];
+        let first = self.coded[0].codes()[kind];
         let total = self.coded.len() as u32;
         if counts[usize::from(first)] == total && total > 2 {
             self.tables[kind].build_single(first);
@@ -153,20 +167,20 @@ impl Sequences {
         let [literals, offsets, matches] = &self.tables;
         let mut writer = BitWriter::new(out);
         let (last, before) = self.coded.split_last()?;
-        let [l, o, m] = last.codes;
+        let [l, o, m] = last.codes();
         let mut state = (literals.start(l), offsets.start(o), matches.start(m));
-        writer.add(last.bits, u32::from(last.count));
+        writer.add(last.bits, last.count());
         writer.flush();
         for coded in before.iter().rev() {
-            let [l, o, m] = coded.codes;
+            let [l, o, m] = coded.codes();
             offsets.put(&mut state.1, o, &mut writer);
             matches.put(&mut state.2, m, &mut writer);
             literals.put(&mut state.0, l, &mut writer);
             // The states took 33 bits at most, what the last flush left among them.
-            if coded.count > 30 {
+            if coded.count() > 30 {
                 writer.flush();
             }
-            writer.add(coded.bits, u32::from(coded.count));
+            writer.add(coded.bits, coded.count());
             writer.flush();
         }
         matches.end(&state.2, &mut writer);
@@ -203,6 +217,7 @@ fn write_count(count: usize, out: &mut [u8]) -> Option<usize> {
 }
 
 /// Codes a sequence, and makes its offset the most recent.
+#[inline]
 fn code(sequence: &Sequence, recent: &mut Recent) -> Coded {
     let (l, l_bits) = literals_code(sequence.literals);
     let length = sequence.length - MIN_MATCH;
@@ -211,8 +226,7 @@ fn code(sequence: &Sequence, recent: &mut Recent) -> Coded {
     let o_bits = offset.ilog2();
     let low = |value: u32, bits: u32| u64::from(value & !(u32::MAX << bits));
     Coded {
-        codes: [l, o_bits as u8, m],
-        count: (l_bits + m_bits + o_bits) as u8,
+        codes: u32::from(l) | o_bits << 8 | u32::from(m) << 16 | (l_bits + m_bits + o_bits) << 24,
         bits: low(sequence.literals, l_bits)
             | low(length, m_bits) << l_bits
             | low(offset, o_bits) << (l_bits + m_bits),

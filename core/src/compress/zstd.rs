@@ -26,7 +26,7 @@ const MAX_INPUT: usize = 1 << 30;
 /// A compressor that keeps its memory from batch to batch.
 ///
 /// It is 6 KiB by itself, and allocates nothing more once it has seen batches of the length that it sees. At the
-/// default level it then holds 300 KiB for batches of 16 KiB and 1.2 MiB for those from 128 KiB on; at level 1 100 and
+/// default level it then holds 300 KiB for batches of 16 KiB and 1.1 MiB for those from 128 KiB on; at level 1 100 and
 /// 700 KiB; from level 5 on up to 2.5 MiB, from 12 on up to 4.5, from 16 on up to 8.5.
 pub(crate) struct Encoder {
     level: Level,

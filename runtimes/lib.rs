@@ -71,6 +71,7 @@ mod producer;
 mod record;
 mod reply;
 mod runtime;
+mod sending;
 mod setup;
 mod share;
 mod shared;

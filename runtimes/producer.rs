@@ -1,24 +1,17 @@
 //! The application's handle.
 
-use std::{
-    error::Error,
-    fmt,
-    future::Future,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll, ready},
-    time::Duration,
-};
+use std::{error::Error, fmt, future::Future, sync::Arc, time::Duration};
 
 use ottla_core::{
-    CompressionTotals, Config, Fatal, InvalidTopic, Metrics, PartitionInfo, Purge, Scope, SendError,
+    CompressionTotals, Config, InvalidTopic, Metrics, PartitionInfo, Purge, Scope, SendError,
 };
 
 use crate::{
     delivery::{Call, Delivery, RecordMetadata, Undelivered},
     record::{Record, Topic, TopicRef},
+    sending::{InLine, Sending, give_way},
     shared::Shared,
-    state::{Admission, State, Wait},
+    state::{State, Wait},
 };
 
 /// A Kafka producer: cheap to clone, and the same whichever runtime drives it.
@@ -62,9 +55,9 @@ impl Producer {
     /// never half of it: while it waits, nothing is sent; once it was its turn, everything is.
     /// A record that has to wait is copied, beside `buffer.memory`. Once in 256 KiB other tasks are let run, so that the
     /// driver has its turn where there is but one thread.
-    pub async fn send(&self, record: Record<'_>) -> Result<Delivery, SendError> {
-        let delivery = self.offer(&record, None).await?;
-        Ok(delivery.expect("a record without a callback has a delivery"))
+    #[inline]
+    pub fn send(&self, record: Record<'_>) -> impl Future<Output = Result<Delivery, SendError>> {
+        Sending::new(self, record)
     }
 
     /// Sends a record if there is room for it now, and its topic is known; otherwise refuses it
@@ -85,7 +78,8 @@ impl Producer {
         record: Record<'_>,
         callback: impl FnOnce(Result<RecordMetadata, Undelivered>) + Send + 'static,
     ) -> Result<(), SendError> {
-        self.offer(&record, Some(Box::new(callback))).await?;
+        let handed_in = self.hand_in(&record, Some(Box::new(callback)))?;
+        self.settle(handed_in).await?;
         Ok(())
     }
 
@@ -258,18 +252,6 @@ impl Producer {
         &self.handle.shared
     }
 
-    /// Sends a record now, or waits in line for it.
-    async fn offer(&self, record: &Record<'_>, call: Option<Call>) -> Admission {
-        match self.hand_in(record, call)? {
-            HandedIn::Taken(delivery) => Ok(delivery),
-            HandedIn::TakenInHaste(delivery) => {
-                give_way().await;
-                Ok(delivery)
-            }
-            HandedIn::Waits(wait) => self.in_line(wait).await,
-        }
-    }
-
     /// Hands in a record, or gets in line with it.
     #[inline]
     pub(crate) fn hand_in(
@@ -317,10 +299,7 @@ impl Producer {
     }
 
     pub(crate) fn in_line(&self, wait: Wait) -> InLine<'_> {
-        InLine {
-            shared: self.shared(),
-            wait: Some(wait),
-        }
+        InLine::new(self.shared(), wait)
     }
 }
 
@@ -351,54 +330,6 @@ pub(crate) enum HandedIn {
     /// It was taken, and the driver should have its turn now.
     TakenInHaste(Option<Delivery>),
     Waits(Wait),
-}
-
-/// Lets the executor's other tasks run, once.
-///
-/// tokio's own way makes it look at the sockets as well; without that it does so only now and then. In another executor it
-/// is the same as the plain way.
-#[cfg(feature = "tokio")]
-async fn give_way() {
-    ::tokio::task::yield_now().await;
-}
-
-#[cfg(not(feature = "tokio"))]
-async fn give_way() {
-    let mut gave = false;
-    std::future::poll_fn(|cx| {
-        if std::mem::replace(&mut gave, true) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
-}
-
-/// A caller's place in line, given up when it is dropped.
-pub(crate) struct InLine<'a> {
-    shared: &'a Shared,
-    /// `None` once the wait is over.
-    wait: Option<Wait>,
-}
-
-impl Future for InLine<'_> {
-    type Output = Admission;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Admission> {
-        let wait = self.wait.as_mut().expect("polled to its end once");
-        let admission = ready!(Pin::new(&mut wait.answer).poll(cx));
-        self.wait = None;
-        Poll::Ready(admission.unwrap_or(Err(SendError::Fatal(Fatal::DriverGone))))
-    }
-}
-
-impl Drop for InLine<'_> {
-    fn drop(&mut self) {
-        if let Some(wait) = self.wait.take() {
-            self.shared.cancel(wait.waiter);
-        }
-    }
 }
 
 impl Drop for Handle {

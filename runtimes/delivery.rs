@@ -21,9 +21,9 @@ use crate::{outbox::quietly, share::Share, shared::Shared};
 pub struct Delivery {
     batch: Share<Batch>,
     timestamp: i64,
-    index: u32,
-    /// Where its waker lies in the batch, or `NOWHERE`.
-    seat: u32,
+    /// Its number in the batch, and above that where its waker lies there, or `NOWHERE`: one word, since the processor
+    /// waits for what is stored as two and loaded as one, which happens when a delivery is moved.
+    place: u64,
 }
 
 /// Where a record is in the log.
@@ -111,15 +111,34 @@ struct Rest {
 
 const NOWHERE: u32 = u32::MAX;
 
+#[inline]
+const fn place(index: u32, seat: u32) -> u64 {
+    index as u64 | (seat as u64) << 32
+}
+
 impl Delivery {
     #[inline]
     pub(crate) const fn new(batch: Share<Batch>, index: u32, timestamp: i64) -> Self {
         Self {
             batch,
             timestamp,
-            index,
-            seat: NOWHERE,
+            place: place(index, NOWHERE),
         }
+    }
+
+    #[inline]
+    const fn index(&self) -> u32 {
+        self.place as u32
+    }
+
+    #[inline]
+    const fn seat(&self) -> u32 {
+        (self.place >> 32) as u32
+    }
+
+    #[inline]
+    const fn sit(&mut self, seat: u32) {
+        self.place = place(self.index(), seat);
     }
 
     /// The record's topic.
@@ -137,21 +156,19 @@ impl Delivery {
     /// The outcome, if it is known: without a lock, but for parts of a batch that was split.
     #[inline]
     pub(crate) fn known(&self) -> Option<Result<RecordMetadata, Undelivered>> {
-        let part = self.batch.first_with(self.index)?;
+        let part = self.batch.first_with(self.index())?;
         Some(self.result(part))
     }
 
     #[inline]
     fn result(&self, part: &Part) -> Result<RecordMetadata, Undelivered> {
-        self.batch.result(part, self.index, self.timestamp)
+        self.batch.result(part, self.index(), self.timestamp)
     }
 
-    #[inline]
+    #[cold]
     fn leave_seat(&mut self) -> Option<(u32, Waker)> {
-        let seat = std::mem::replace(&mut self.seat, NOWHERE);
-        if seat == NOWHERE {
-            return None;
-        }
+        let seat = self.seat();
+        self.sit(NOWHERE);
         let mut rest = self.batch.rest();
         rest.seats.get_mut(seat as usize).and_then(Option::take)
     }
@@ -163,17 +180,19 @@ impl Future for Delivery {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if let Some(known) = self.known() {
-            self.seat = NOWHERE;
+            self.sit(NOWHERE);
             return Poll::Ready(known);
         }
         let this = &mut *self;
         let mut rest = this.batch.rest();
         // Once more, since the batch may have ended before the lock was taken.
-        if let Some(part) = this.batch.part_with(&rest, this.index) {
+        if let Some(part) = this.batch.part_with(&rest, this.index()) {
             return Poll::Ready(this.result(part));
         }
-        let old = rest.sit_down(this.index, &mut this.seat, cx.waker());
+        let mut seat = this.seat();
+        let old = rest.sit_down(this.index(), &mut seat, cx.waker());
         drop(rest);
+        this.sit(seat);
         drop(old);
         if let Some(producer) = this.batch.producer.upgrade() {
             producer.lock().await_delivery();
@@ -183,9 +202,12 @@ impl Future for Delivery {
 }
 
 impl Drop for Delivery {
+    #[inline]
     fn drop(&mut self) {
-        // The waker is dropped after the lock: it may hold the task that holds other deliveries of the batch.
-        drop(self.leave_seat());
+        if self.seat() != NOWHERE {
+            // The waker is dropped after the lock: it may hold the task that holds other deliveries of the batch.
+            drop(self.leave_seat());
+        }
     }
 }
 
@@ -253,6 +275,7 @@ impl Batch {
         parts.find(|part| part.records.contains(&index))
     }
 
+    #[inline]
     fn result(
         &self,
         part: &Part,

@@ -1,4 +1,6 @@
 //! What a record takes from the allocator once everything that is kept is there: nothing, with its delivery.
+//!
+//! The peak is that of the process: it tells something only if this bench runs first.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};

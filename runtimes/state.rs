@@ -236,7 +236,7 @@ impl State {
     }
 
     /// The delivery of an accepted record.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn delivery(&mut self, accepted: Accepted) -> Delivery {
         let open = self.open_batch(&accepted);
         let batch = open.batch.as_mut().expect("open_batch has put it there");
@@ -274,20 +274,25 @@ impl State {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn open_batch(&mut self, accepted: &Accepted) -> &mut OpenBatch {
-        let Accepted { ticket, topic, .. } = accepted;
+        let slot = accepted.ticket.batch().slot();
+        let is_open = |open: &OpenBatch| accepted.ticket.index() > 0 && open.batch.is_some();
+        if !self.batches.get(slot).is_some_and(is_open) {
+            self.begin_batch(accepted.ticket, accepted.topic);
+        }
+        &mut self.batches[slot]
+    }
+
+    #[cold]
+    fn begin_batch(&mut self, ticket: Ticket, topic: core::Topic) {
         let slot = ticket.batch().slot();
         if slot >= self.batches.len() {
             self.batches.resize_with(slot + 1, OpenBatch::default);
         }
-        let open = &mut self.batches[slot];
-        if ticket.index() == 0 || open.batch.is_none() {
-            let name = self.topics[topic.index()];
-            let batch = Batch::new(name, ticket.partition(), self.shared.clone());
-            open.batch = Some(Giver::new(batch));
-        }
-        open
+        let name = self.topics[topic.index()];
+        let batch = Batch::new(name, ticket.partition(), self.shared.clone());
+        self.batches[slot].batch = Some(Giver::new(batch));
     }
 
     pub(crate) fn flush(&mut self, scope: core::Scope) -> Answer<()> {

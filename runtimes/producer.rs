@@ -98,8 +98,8 @@ impl Producer {
         })
     }
 
-    /// Sends many records like [`send`](Self::send), up to 64 under one hold of the lock; deliveries come in the order of the
-    /// records. At the first record that can't be sent it ends.
+    /// Sends many records like [`send`](Self::send), up to 64 under one hold of the lock; deliveries come in the order
+    /// of the records. At the first record that can't be sent it ends.
     ///
     /// Dropping the future sends nothing more, but the deliveries of what it had sent go with it: who wants every
     /// outcome lets it end, with [`close`](Self::close) if need be.

@@ -8,6 +8,17 @@ const VALUES: usize = 256;
 /// So many that no codec finds one again.
 const FRESH: usize = 8_192;
 
+/// A kind of values: a word for it, and what makes them.
+pub(crate) type Kind = (&'static str, fn(usize) -> Payload);
+
+/// Those that codecs are measured with.
+#[allow(dead_code)]
+pub(crate) const KINDS: [Kind; 3] = [
+    ("JSON", Payload::json),
+    ("words", Payload::words),
+    ("letters", Payload::letters),
+];
+
 /// Values of one size.
 pub(crate) struct Payload {
     text: Vec<u8>,

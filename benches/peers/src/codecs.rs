@@ -23,20 +23,12 @@ use ottla_core::fuzzing::{self, Batch, Bench};
 use ottla_core::{Compression, Record};
 
 use measure::Cost;
-use payload::Payload;
+use payload::{KINDS, Payload};
 
 type Failure = Box<dyn Error>;
 
 /// Compresses a piece, and hands over what came of it.
 type Compress = Box<dyn FnMut(&[u8], &mut dyn FnMut(&[u8]))>;
-
-/// A kind of values: a word for it, and what makes it.
-type Kind = (&'static str, fn(usize) -> Payload);
-const KINDS: [Kind; 3] = [
-    ("JSON", Payload::json),
-    ("words", Payload::words),
-    ("letters", Payload::letters),
-];
 
 /// Bytes of a value.
 const SIZE: usize = 1_024;

@@ -5,6 +5,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ottla::Compression;
+
 use crate::Failure;
 use crate::payload::Payload;
 
@@ -21,6 +23,7 @@ pub(crate) struct Job {
     pub(crate) mode: Mode,
     pub(crate) size: usize,
     pub(crate) settings: Settings,
+    /// At the peer's own default level.
     pub(crate) compression: Compression,
     pub(crate) values: PathBuf,
     pub(crate) broker: String,
@@ -38,31 +41,6 @@ pub(crate) enum Mode {
 pub(crate) enum Settings {
     Default,
     Tuned,
-}
-
-/// Each at its own default level.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Compression {
-    None,
-    Gzip,
-    Snappy,
-    Lz4,
-    Zstd,
-}
-
-impl Compression {
-    const NAMES: [(&str, Self); 5] = [
-        ("none", Self::None),
-        ("gzip", Self::Gzip),
-        ("snappy", Self::Snappy),
-        ("lz4", Self::Lz4),
-        ("zstd", Self::Zstd),
-    ];
-
-    /// As `compression.type` names it.
-    pub(crate) fn name(self) -> &'static str {
-        Self::NAMES[self as usize].0
-    }
 }
 
 impl Job {
@@ -99,8 +77,9 @@ impl Job {
             Some(other) => return Err(format!("there are no settings {other}").into()),
         };
         let compression = options.get("--compression").map_or("none", String::as_str);
-        let compression = Compression::NAMES.iter().find(|it| it.0 == compression);
-        let (_, compression) = *compression.ok_or("there is no such --compression")?;
+        let mut codecs = Compression::ALL.into_iter();
+        let compression = codecs.find(|codec| codec.name() == compression);
+        let compression = compression.ok_or("there is no such --compression")?;
         let values = options.remove("--values");
         let values = values.ok_or("--values FILE is missing")?.into();
         let broker = options

@@ -5,10 +5,11 @@
 use bytes::Bytes;
 use krafka::producer::{Acks, DeliveryHandle, Producer};
 use krafka::{Kafka, Record};
+use ottla::Compression;
 
 use crate::Failure;
 use crate::asynchronous::{self, Peer};
-use crate::job::{BUFFER, Compression, Job, TOPIC};
+use crate::job::{BUFFER, Job, TOPIC};
 use crate::measure::Report;
 
 pub(crate) fn run(job: &Job) -> Result<Report, Failure> {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use chrono::Utc;
+use ottla::Compression;
 use rskafka::client::ClientBuilder;
 use rskafka::client::partition::{self, UnknownTopicHandling};
 use rskafka::client::producer::aggregator::RecordAggregator;
@@ -19,7 +20,7 @@ use rskafka::record::Record;
 
 use crate::Failure;
 use crate::asynchronous::{self, Peer};
-use crate::job::{Compression, Job, TOPIC};
+use crate::job::{Job, TOPIC};
 use crate::measure::Report;
 use crate::payload::Payload;
 

@@ -25,6 +25,27 @@ pub enum Warning {
         /// The partition.
         partition: i32,
     },
+    /// Metadata responses name an error of a topic, or of a partition of it, that may pass, such as
+    /// UNKNOWN_TOPIC_OR_PARTITION or LEADER_NOT_AVAILABLE; it is asked about again. Said once, until the error is another.
+    Topic {
+        /// The topic's name.
+        topic: &'static str,
+        /// The partition; `None` if it is about the whole topic.
+        partition: Option<i32>,
+        /// The error code.
+        code: ErrorCode,
+    },
+    /// A broker's response has bytes after its last field. They are passed over; this is said once per connection.
+    TrailingBytes {
+        /// The broker's host.
+        host: Box<str>,
+        /// Its port.
+        port: u16,
+        /// The request's name.
+        api: &'static str,
+        /// How many bytes there are.
+        bytes: usize,
+    },
     /// A warning that this version has no words for.
     Other(core::Warning),
 }
@@ -40,6 +61,26 @@ impl Warning {
             core::Warning::SequenceGap { topic, partition } => Self::SequenceGap {
                 topic: name(topic),
                 partition,
+            },
+            core::Warning::Topic {
+                topic,
+                partition,
+                code,
+            } => Self::Topic {
+                topic: name(topic),
+                partition,
+                code,
+            },
+            core::Warning::TrailingBytes {
+                host,
+                port,
+                api,
+                bytes,
+            } => Self::TrailingBytes {
+                host,
+                port,
+                api,
+                bytes,
             },
             other => Self::Other(other),
         }
@@ -60,6 +101,28 @@ impl fmt::Display for Warning {
                     "the broker of {topic}-{partition} no longer has what it acknowledged"
                 )
             }
+            Self::Topic {
+                topic,
+                partition: None,
+                code,
+            } => write!(f, "the brokers answer {code} for topic {topic}"),
+            Self::Topic {
+                topic,
+                partition: Some(partition),
+                code,
+            } => write!(
+                f,
+                "the brokers answer {code} for partition {topic}-{partition}"
+            ),
+            Self::TrailingBytes {
+                host,
+                port,
+                api,
+                bytes,
+            } => write!(
+                f,
+                "{host}:{port}: {bytes} bytes follow the last field of a response to {api}, and are passed over"
+            ),
             Self::Other(warning) => fmt::Debug::fmt(warning, f),
         }
     }

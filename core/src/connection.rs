@@ -97,6 +97,8 @@ pub(crate) struct Connection {
     unanswered: VecDeque<i32>,
     next_correlation_id: i32,
     got_ready: bool,
+    /// A response had bytes after its last field.
+    had_trailing_bytes: bool,
     /// A transmit is with the driver.
     writing: bool,
     active: Instant,
@@ -128,6 +130,7 @@ impl Connection {
             unanswered: VecDeque::new(),
             next_correlation_id: 0,
             got_ready: false,
+            had_trailing_bytes: false,
             writing: false,
             active: now,
             throttled_until: Instant::ORIGIN,
@@ -340,6 +343,11 @@ impl Connection {
     /// It got as far as being ready.
     pub(crate) fn was_ready(&self) -> bool {
         self.got_ready
+    }
+
+    /// Notes that a response had bytes after its last field; whether it is the first on this link.
+    pub(crate) fn note_trailing_bytes(&mut self) -> bool {
+        !core::mem::replace(&mut self.had_trailing_bytes, true)
     }
 
     /// It got as far as asking for versions.

@@ -98,3 +98,24 @@ pub enum Warning {
         partition: i32,
     },
 }
+    /// Metadata responses name an error of a topic, or of a partition of it, that may pass, such as
+    /// UNKNOWN_TOPIC_OR_PARTITION or LEADER_NOT_AVAILABLE; it is asked about again. Said once, until the error is another.
+    Topic {
+        /// The topic.
+        topic: Topic,
+        /// The partition; `None` if it is about the whole topic.
+        partition: Option<i32>,
+        /// The error code.
+        code: ErrorCode,
+    },
+    /// A broker's response has bytes after its last field. They are passed over; this is said once per connection.
+    TrailingBytes {
+        /// The broker's host.
+        host: Box<str>,
+        /// Its port.
+        port: u16,
+        /// The request's name.
+        api: &'static str,
+        /// How many bytes there are.
+        bytes: usize,
+    },

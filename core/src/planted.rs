@@ -124,6 +124,7 @@ defects! {
     NoRequestTimeout 79 "A request without an answer is waited for without end.";
     NoSetupTimeout 80 "A link that never comes up is waited for without end.";
     LosesCutLength 88 "A frame of which only part of the length has come loses that part.";
+    RefusesTrailingBytes 86 "A stray byte after the last field of a response ends the link.";
     AnyLength 84 "A frame of any length is waited for.";
     SentIsNothing 83 "What was sent on a link that is lost counts as never sent.";
     TooManyRequests 30 "More requests are in flight than max.in.flight.requests.per.connection.";

@@ -3,7 +3,7 @@
 use kafka_protocol::messages;
 use ottla_core::wire::{
     ApiKey, ApiVersionsResponse, DecodeError, InitProducerIdResponse, MetadataResponse,
-    ProduceResponse, split_response,
+    ProduceResponse, check_end, split_response,
 };
 
 use crate::Tape;
@@ -62,18 +62,20 @@ impl Question {
 
     /// Decodes a frame, without its length in front.
     pub fn decode(self, frame: &[u8]) -> Result<Answer<'_>, DecodeError> {
-        let (correlation, body) = split_response(frame, self.ours, self.version)?;
+        let (correlation, mut body) = split_response(frame, self.ours, self.version)?;
+        let whole = body;
         let version = self.version;
         let response = match self.theirs {
             messages::ApiKey::ApiVersions => {
-                Response::ApiVersions(ApiVersionsResponse::decode(body, version)?)
+                Response::ApiVersions(ApiVersionsResponse::decode(&mut body, version)?)
             }
             messages::ApiKey::Metadata => {
-                Response::Metadata(MetadataResponse::decode(body, version)?)
+                Response::Metadata(MetadataResponse::decode(&mut body, version)?)
             }
-            messages::ApiKey::Produce => Response::Produce(ProduceResponse::decode(body, version)?),
-            _ => Response::InitProducerId(InitProducerIdResponse::decode(body, version)?),
+            messages::ApiKey::Produce => Response::Produce(ProduceResponse::decode(&mut body, version)?),
+            _ => Response::InitProducerId(InitProducerIdResponse::decode(&mut body, version)?),
         };
         Ok((correlation, response))
+        check_end(whole, body)?;
     }
 }

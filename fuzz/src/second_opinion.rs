@@ -76,8 +76,10 @@ fn whole<R: Decodable>(mut body: Bytes, version: i16) -> Option<R> {
 /// The version in which a body of ApiVersions is to be read: 0 after UNSUPPORTED_VERSION, if it can be (KIP-511). `None`
 /// if there are features, which ottla passes over unread: their lengths may be anything.
 fn understood_version(body: &[u8], version: i16) -> Option<i16> {
+    let mut rest = body;
     if body.starts_with(&ErrorCode::UNSUPPORTED_VERSION.0.to_be_bytes())
-        && ApiVersionsResponse::decode(body, 0).is_ok()
+        && ApiVersionsResponse::decode(&mut rest, 0).is_ok()
+        && rest.is_empty()
     {
         return Some(0);
     }

@@ -110,6 +110,32 @@ fn h086_an_answer_that_can_t_be_read_leaves_its_batches_unknown() {
 }
 
 #[test]
+fn h086_a_few_bytes_after_the_last_field_are_passed_over_with_one_warning_per_link() {
+    for bytes in [1, 16] {
+        let mut stage = singles(&[]);
+        for round in 1..=3 {
+            stage.tamper(1, move |frame| {
+                frame.extend(std::iter::repeat_n(0, bytes));
+                frame[3] += bytes as u8;
+            });
+            let n = stage.send("letters", 0, None, format!("letter {round}").as_bytes());
+            stage.run_to_idle();
+            let offset = Some(round);
+            assert_eq!(stage.outcome(n), Some(&Fate::Written { offset }));
+        }
+        assert_eq!(stage.arrivals("letters", 0).len(), 4, "none is sent again");
+        let warning = Warning::TrailingBytes {
+            host: "broker-1".into(),
+            port: 9091,
+            api: "Produce",
+            bytes,
+        };
+        assert_eq!(stage.warnings(), [warning]);
+        stage.check();
+    }
+}
+
+#[test]
 fn h086_a_flipped_bit_in_an_answer_harms_nobody() {
     for bit in 0..66 * 8 {
         let mut stage = singles(&[

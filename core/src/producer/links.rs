@@ -16,7 +16,7 @@ use crate::{
     transmit::Transmit,
     wire::{
         ApiKey, ApiVersionsRequest, ApiVersionsResponse, InitProducerIdResponse, MetadataResponse,
-        ProduceResponse, RequestHeader, begin_length, split_response,
+        ProduceResponse, RequestHeader, begin_length, check_end, split_response,
     },
 };
 
@@ -409,6 +409,7 @@ impl ProducerCore {
         let (correlation_id, body) =
             split_response(frame, api, version).map_err(ProtocolError::Body)?;
         link.check(correlation_id)?;
+        let rest = &mut &*body;
         // Decoded before it is taken off the link: an answer that can't be read leaves its request without one (H086).
         let take = |core: &mut Self, throttle_time_ms| {
             let link = core.peers[peer as usize].link_mut().expect("it was there");
@@ -418,13 +419,15 @@ impl ProducerCore {
         match api {
             ApiKey::API_VERSIONS => {
                 let response =
-                    ApiVersionsResponse::decode(body, version).map_err(ProtocolError::Body)?;
+                    ApiVersionsResponse::decode(rest, version).map_err(ProtocolError::Body)?;
+                self.check_end(peer, api, body, rest)?;
                 take(self, response.throttle_time_ms);
                 self.versions_answered(peer, version, &response)?;
             }
             ApiKey::METADATA => {
                 let mut response =
-                    MetadataResponse::decode(body, version).map_err(ProtocolError::Body)?;
+                    MetadataResponse::decode(rest, version).map_err(ProtocolError::Body)?;
+                self.check_end(peer, api, body, rest)?;
                 if let Request::Metadata { topics } = take(self, response.throttle_time_ms).request
                 {
                     self.metadata_answered(now, version, &topics, &mut response);
@@ -432,13 +435,15 @@ impl ProducerCore {
             }
             ApiKey::INIT_PRODUCER_ID => {
                 let response =
-                    InitProducerIdResponse::decode(body, version).map_err(ProtocolError::Body)?;
+                    InitProducerIdResponse::decode(rest, version).map_err(ProtocolError::Body)?;
+                self.check_end(peer, api, body, rest)?;
                 take(self, response.throttle_time_ms);
                 self.producer_id_answered(now, &response);
             }
             _ => {
                 let response =
-                    ProduceResponse::decode(body, version).map_err(ProtocolError::Body)?;
+                    ProduceResponse::decode(rest, version).map_err(ProtocolError::Body)?;
+                self.check_end(peer, api, body, rest)?;
                 if let Request::Produce { items } = take(self, response.throttle_time_ms).request {
                     self.produce_answered(now, &items, &response);
                     self.spares.keep_items(items);
@@ -446,6 +451,35 @@ impl ProducerCore {
             }
         }
         self.mark_link(peer);
+        Ok(())
+    }
+
+    /// Passes over a few bytes after the last field of a response, and warns of it once per link: librdkafka's mock cluster
+    /// sends such responses, and whatever follows on the link is in no doubt, since the frame's length is right (H086).
+    fn check_end(
+        &mut self,
+        peer: u32,
+        api: ApiKey,
+        body: &[u8],
+        rest: &[u8],
+    ) -> Result<(), ProtocolError> {
+        if rest.is_empty() {
+            return Ok(());
+        }
+        if rest.len() > MOST_TRAILING_BYTES || planted!(RefusesTrailingBytes) {
+            return check_end(body, rest).map_err(ProtocolError::Body);
+        }
+        let at = &mut self.peers[peer as usize];
+        let is_first = at.link_mut().is_some_and(Connection::note_trailing_bytes);
+        if is_first {
+            let (host, port) = (at.host.clone(), at.port);
+            self.warn(Warning::TrailingBytes {
+                host,
+                port,
+                api: api.name().unwrap_or("unknown request"),
+                bytes: rest.len(),
+            });
+        }
         Ok(())
     }
 

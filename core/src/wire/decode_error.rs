@@ -65,6 +65,21 @@ pub enum DecodeError {
     },
 }
 
+/// Checks that nothing follows the last field of `body`, after which `rest` is left.
+///
+/// # Errors
+///
+/// [`DecodeError::TrailingBytes`] if something does.
+pub fn check_end(body: &[u8], rest: &[u8]) -> Result<(), DecodeError> {
+    match rest.len() {
+        0 => Ok(()),
+        left => Err(DecodeError::TrailingBytes {
+            offset: body.len() - left,
+            left,
+        }),
+    }
+}
+
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {

@@ -45,8 +45,8 @@ pub struct InitProducerIdResponse {
 }
 
 impl InitProducerIdResponse {
-    /// Decodes the body of the response to a request of `version`.
-    pub fn decode(body: &[u8], version: i16) -> Result<Self, DecodeError> {
+    /// Decodes the body of the response to a request of `version`, and leaves in `body` what follows it.
+    pub fn decode(body: &mut &[u8], version: i16) -> Result<Self, DecodeError> {
         debug_assert!(API.versions().contains(&version));
         let mut r = Reader::new(body, API.is_flexible(version));
         let throttle_time_ms = r.i32("throttle_time_ms")?;
@@ -54,7 +54,7 @@ impl InitProducerIdResponse {
         let producer_id = r.i64("producer_id")?;
         let producer_epoch = r.i16("producer_epoch")?;
         r.skip_tagged_fields()?;
-        r.finish()?;
+        *body = r.rest();
         Ok(Self {
             throttle_time_ms,
             error_code,
@@ -68,7 +68,9 @@ const API: ApiKey = ApiKey::INIT_PRODUCER_ID;
 
 #[cfg(test)]
 mod tests {
-    use super::super::second_opinion::{decoded, encoded, no_byte_panics, only_the_whole_decodes};
+    use super::super::second_opinion::{
+        decoded, encoded, no_byte_panics, only_the_whole_decodes, whole,
+    };
     use super::*;
     use bytes::Bytes;
     use kafka_protocol::messages::{self, ProducerId, TransactionalId};
@@ -127,13 +129,16 @@ mod tests {
                 producer_id: i64::MAX,
                 producer_epoch: i16::MAX,
             };
-            assert_eq!(InitProducerIdResponse::decode(&body, version), Ok(expected));
+            assert_eq!(
+                InitProducerIdResponse::decode(&mut &body[..], version),
+                Ok(expected)
+            );
 
-            let decode = |body: &[u8]| InitProducerIdResponse::decode(body, version).map(|_| ());
-            only_the_whole_decodes(&body, decode);
+            let decode = whole(|body| InitProducerIdResponse::decode(body, version).map(drop));
+            only_the_whole_decodes(&body, &decode);
             if version >= 2 {
                 // Before, every byte is a value of its own and nothing can be refused.
-                no_byte_panics(&body, decode);
+                no_byte_panics(&body, &decode);
             }
         }
     }

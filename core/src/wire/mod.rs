@@ -31,7 +31,7 @@ mod second_opinion;
 mod writer;
 
 pub use api_versions::{ApiVersion, ApiVersionsRequest, ApiVersionsResponse};
-pub use decode_error::DecodeError;
+pub use decode_error::{DecodeError, check_end};
 pub use error_code::ErrorCode;
 pub use header::{ApiKey, RequestHeader, split_response};
 pub use init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};

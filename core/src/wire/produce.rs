@@ -90,8 +90,8 @@ pub struct ProduceResponse<'a> {
 }
 
 impl<'a> ProduceResponse<'a> {
-    /// Decodes the body of the response to a request of `version`.
-    pub fn decode(body: &'a [u8], version: i16) -> Result<Self, DecodeError> {
+    /// Decodes the body of the response to a request of `version`, and leaves in `body` what follows it.
+    pub fn decode(body: &mut &'a [u8], version: i16) -> Result<Self, DecodeError> {
         debug_assert!(API.versions().contains(&version));
         let mut r = Reader::new(body, API.is_flexible(version));
         let topics = r.array("responses", TopicProduceResponse::MIN_SIZE, |r| {
@@ -106,7 +106,7 @@ impl<'a> ProduceResponse<'a> {
             }
             Ok(())
         })?;
-        r.finish()?;
+        *body = r.rest();
         Ok(Self {
             topics,
             throttle_time_ms,

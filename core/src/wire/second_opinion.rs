@@ -1,6 +1,6 @@
 //! For tests: the codec of `kafka-protocol` beside our own, and what hostile bytes do to a decoder.
 
-use super::DecodeError;
+use super::{DecodeError, check_end};
 use bytes::{Bytes, BytesMut};
 use core::str::FromStr;
 use kafka_protocol::protocol::{Decodable, Encodable};
@@ -34,6 +34,17 @@ pub(super) fn uuid<T: FromStr<Err: core::fmt::Debug>>(byte: u8) -> T {
     format!("{four}-{two}-{two}-{two}-{}", b.repeat(6))
         .parse()
         .unwrap()
+}
+
+/// A decoder that takes nothing but a whole message, made of one that leaves what follows.
+pub(super) fn whole(
+    decode: impl Fn(&mut &[u8]) -> Result<(), DecodeError>,
+) -> impl Fn(&[u8]) -> Result<(), DecodeError> {
+    move |bytes| {
+        let mut rest = bytes;
+        decode(&mut rest)?;
+        check_end(bytes, rest)
+    }
 }
 
 /// The whole decodes, and no beginning of it does.

@@ -49,6 +49,8 @@ pub(crate) struct TopicState {
     last_id: [u8; 16],
     /// Answers in a row that tell less than what is known: fewer partitions, or older epochs of a topic without that id.
     older_answers: u8,
+    /// How often older answers were believed in the end.
+    pub(crate) rewinds: u32,
     pub(crate) leaders: Vec<Leader>,
     /// Why the brokers refuse it, at the last look.
     pub(crate) refused: Option<ErrorCode>,
@@ -119,6 +121,7 @@ impl Cluster {
         });
         self.by_name.insert(name.into(), index);
         self.want(Topic(index));
+            rewinds: 0,
         // A topic that nobody asked about yet does not wait for the others' back-off.
         self.not_before = Instant::ORIGIN;
         Ok(Topic(index))
@@ -330,19 +333,20 @@ impl Cluster {
         }
         state.refused = None;
         let is_sure = answer.topic_id != [0; 16] && answer.topic_id == state.last_id;
-        let mut is_older = state.has_more_than(&answer.partitions)
-            || !is_sure && state.is_newer_than(&answer.partitions);
+        let mut is_older =
+            state.has_more_than(&answer.partitions) || state.is_newer_than(&answer.partitions);
         state.older_answers = if is_older {
             state.older_answers.saturating_add(1)
         } else {
             0
         };
         let before = state.leaders.clone();
-        let is_gone = state.older_answers >= MOST_OLDER_ANSWERS && !planted!(SameForEver);
-        if is_gone && is_sure {
-            state.older_answers = 0;
-            state.leaders.truncate(answer.partitions.len());
-        } else if is_gone || is_another(state.last_id, answer.topic_id) {
+        let gives_in = state.older_answers >= MOST_OLDER_ANSWERS;
+        if gives_in && is_sure && !planted!(KeepsHighEpoch) {
+            state.take_back(answer.partitions.len());
+        } else if (gives_in && !is_sure && !planted!(SameForEver))
+            || is_another(state.last_id, answer.topic_id)
+        {
             (state.older_answers, is_older) = (0, false);
             state.leaders.clear();
             changes.push(Change::Recreated(topic));
@@ -396,6 +400,38 @@ impl TopicState {
 
     /// An answer has an older leader epoch.
     fn is_newer_than(&self, answer: &[PartitionMetadata]) -> bool {
+    /// Notes what an answer says is wrong with the topic and its partitions; returns what it did not say before, of the
+    /// topic or of the first such partition.
+    fn note_errors(
+        &mut self,
+        answer: &TopicMetadata<'_>,
+        limit: usize,
+    ) -> Option<(Option<i32>, ErrorCode)> {
+        let code = Some(answer.error_code).filter(|code| !code.is_none() && !is_refusal(*code));
+        let before = core::mem::replace(&mut self.error, code);
+        let of_topic = code.filter(|_| code != before).map(|code| (None, code));
+        let failing = answer.partitions.iter().filter(|partition| {
+            !partition.error_code.is_none() && place_of(partition, limit).is_some()
+        });
+        let errors = failing.map(|partition| (partition.partition_index, partition.error_code));
+        let before = core::mem::replace(&mut self.partition_errors, errors.collect());
+        let is_new = |(partition, code): &(&i32, &ErrorCode)| before.get(partition) != Some(code);
+        let mut new = self.partition_errors.iter().filter(is_new);
+        of_topic.or_else(|| {
+            new.next()
+                .map(|(&partition, &code)| (Some(partition), code))
+        })
+    }
+
+    /// Takes back what older answers in a row don't confirm: partitions beyond `partitions`, and all leader epochs. A hint,
+    /// or a controller that is not right, may have named an epoch that was never reached (H167).
+    fn take_back(&mut self, partitions: usize) {
+        self.older_answers = 0;
+        self.rewinds += 1;
+        self.leaders.truncate(partitions);
+        self.leaders.iter_mut().for_each(|leader| leader.epoch = -1);
+    }
+
         let is_older = |partition: &PartitionMetadata| {
             let index = usize::try_from(partition.partition_index).ok();
             let known = index.and_then(|index| self.leaders.get(index));
@@ -442,9 +478,11 @@ fn check_name(name: &str) -> Result<(), InvalidTopic> {
         .map_or(Ok(()), |c| Err(InvalidTopic::Character(c)))
 }
 
-/// Where topics have no ids, a topic that was made anew shows only in that its epochs stay low, or its partitions few; and
-/// what answers without ids have told of it may be of the one before. A broker that lags behind tells older news too, but
-/// not all of them do, and not for ever.
+/// So many older answers in a row are believed in the end.
+///
+/// Where topics have no ids, a topic that was created again shows only in that its epochs stay low, or its partitions few;
+/// and what answers without ids said of it may be of the one before. With ids, an epoch that was too high once would never
+/// be reached again (H167). A broker that lags behind gives older answers too, but not all brokers do, and not for ever.
 const MOST_OLDER_ANSWERS: u8 = 5;
 
 /// More brokers than this are not believed.

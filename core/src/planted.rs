@@ -137,6 +137,7 @@ defects! {
     ForgetsOnError 70 "A passing error takes what was known of a topic.";
     AnyEpoch 60 "An older answer about a leader counts.";
     SameForEver 61 "A topic that was created again is held for the old one, whose leader epochs were higher.";
+    KeepsHighEpoch 167 "A leader epoch that was too high once is believed for ever.";
     RestartsCount 27 "A topic that is not in an answer about it begins a new count of its sequences.";
     EmptyIsWritten 67 "The records of a topic that an answer has without partitions count as written.";
     WakesOne 162 "Of those who wait for a batch's records one is woken.";

@@ -394,3 +394,20 @@ fn h114_a_purge_ends_what_the_end_of_another_ends_too() {
     assert!(stage.is_written(after));
     stage.check();
 }
+
+#[test]
+fn h167_a_hint_of_an_epoch_that_never_was_is_given_up() {
+    let mut stage = warm(1, SINGLES);
+    stage.model.inject(
+        On::produce("letters", 0),
+        Fault::Hostile(Hostile::HintFromTheFuture),
+    );
+    let letters = send_letters(&mut stage, 3);
+    stage.run_for(Duration::from_secs(10));
+    assert!(letters.iter().all(|&n| stage.is_written(n)));
+    assert_eq!(
+        stage.log("letters", 0),
+        ["first", "letter 0", "letter 1", "letter 2"]
+    );
+    stage.check();
+}

@@ -198,9 +198,37 @@ fn h064_partitions_that_only_an_answer_without_an_id_has_told_do_not_stay() {
     assert_eq!(changes, [Change::Topic(topic)]);
     assert_eq!(
         leaders(&cluster, topic),
-        [Some(1)],
-        "and its epoch counts on"
+        [Some(2)],
+        "the older epoch is believed with it"
     );
+}
+
+#[test]
+fn h167_an_epoch_that_was_too_high_once_is_given_up_where_topics_have_ids_too() {
+    let (mut cluster, topic) = known(1, &[(1, 0), (1, 7)]);
+    assert!(cluster.hint(topic, 0, 2, 50));
+    for _ in 1..MOST_OLDER_ANSWERS {
+        assert_eq!(apply(&mut cluster, &answer(1, &[(1, 0), (1, 7)])), []);
+    }
+    assert_eq!(leaders(&cluster, topic), [Some(2), Some(1)]);
+    let changes = apply(&mut cluster, &answer(1, &[(1, 0), (1, 7)]));
+    assert_eq!(changes, [Change::Topic(topic)], "it is the same topic");
+    assert_eq!(leaders(&cluster, topic), [Some(1), Some(1)]);
+
+    // From there on epochs count as ever.
+    assert!(!cluster.hint(topic, 1, 2, 7));
+    apply(&mut cluster, &answer(1, &[(2, 0), (2, 6)]));
+    assert_eq!(leaders(&cluster, topic), [Some(2), Some(1)]);
+}
+
+#[test]
+fn h167_older_answers_count_in_a_row_only() {
+    let (mut cluster, topic) = known(1, &[(1, 5)]);
+    for _ in 0..3 * MOST_OLDER_ANSWERS {
+        apply(&mut cluster, &answer(1, &[(2, 4)]));
+        apply(&mut cluster, &answer(1, &[(1, 5)]));
+    }
+    assert_eq!(leaders(&cluster, topic), [Some(1)]);
 }
 
 #[test]

@@ -30,6 +30,8 @@ pub struct KnownLeader {
     pub broker: Option<i32>,
     /// The leader's epoch; -1 if it has none.
     pub epoch: i32,
+    /// How often older epochs of the topic were believed in the end.
+    pub rewinds: u32,
 }
 
 impl ProducerCore {
@@ -63,6 +65,7 @@ impl ProducerCore {
             partition: p.index,
             broker: p.leader.broker,
             epoch: p.leader.epoch,
+            rewinds: self.cluster.state(p.topic).rewinds,
         });
         known.collect()
     }

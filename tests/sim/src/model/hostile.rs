@@ -56,6 +56,9 @@ pub enum Hostile {
     HintToStranger,
     /// Produce, refused with NOT_LEADER_OR_FOLLOWER: the hint is of an older leader epoch.
     HintFromThePast,
+    /// Produce, refused with NOT_LEADER_OR_FOLLOWER: the hint names another broker of the cluster, if there is one, and a
+    /// leader epoch that was never reached.
+    HintFromTheFuture,
     /// Produce, refused with INVALID_RECORD: blames records that are not in the batch.
     StrangeRecords,
     /// InitProducerId: no error, and a negative producer id.
@@ -78,7 +81,7 @@ pub enum Hostile {
 
 impl Hostile {
     /// All of them.
-    pub const ALL: [Hostile; 32] = [
+    pub const ALL: [Hostile; 33] = [
         Hostile::UnknownLeader,
         Hostile::RepeatedPartition,
         Hostile::NoPartitions,
@@ -102,6 +105,7 @@ impl Hostile {
         Hostile::NoOffset,
         Hostile::HintToStranger,
         Hostile::HintFromThePast,
+        Hostile::HintFromTheFuture,
         Hostile::StrangeRecords,
         Hostile::NegativeProducer,
         Hostile::NegativeProducerEpoch,
@@ -117,8 +121,8 @@ impl Hostile {
     pub fn api(self) -> Api {
         match self as usize {
             0..=15 => Api::Metadata,
-            16..=23 => Api::Produce,
-            24..=26 => Api::InitProducerId,
+            16..=24 => Api::Produce,
+            25..=27 => Api::InitProducerId,
             _ => Api::ApiVersions,
         }
     }
@@ -149,6 +153,7 @@ impl Hostile {
             Hostile::NoOffset => "produce: no offset",
             Hostile::HintToStranger => "produce: hint to a stranger",
             Hostile::HintFromThePast => "produce: hint from the past",
+            Hostile::HintFromTheFuture => "produce: hint from the future",
             Hostile::StrangeRecords => "produce: strange records",
             Hostile::NegativeProducer => "producer id: negative id",
             Hostile::NegativeProducerEpoch => "producer id: negative epoch",
@@ -164,7 +169,7 @@ impl Hostile {
     /// The code with which it refuses a batch, if it does.
     pub(crate) fn refuses(self) -> Option<i16> {
         match self {
-            Hostile::HintToStranger | Hostile::HintFromThePast => {
+            Hostile::HintToStranger | Hostile::HintFromThePast | Hostile::HintFromTheFuture => {
                 Some(code::NOT_LEADER_OR_FOLLOWER)
             }
             Hostile::StrangeRecords => Some(code::INVALID_RECORD),

@@ -78,10 +78,14 @@ impl Model {
         else {
             return;
         };
-        let leader = partition.leader.unwrap_or(-1);
+        let (mut leader, mut epoch) = (partition.leader.unwrap_or(-1), partition.leader_epoch);
+        if part.hostile() == Some(Hostile::HintFromTheFuture) {
+            let another = self.brokers.keys().find(|&&id| id != leader);
+            (leader, epoch) = (*another.unwrap_or(&leader), epoch + 50);
+        }
         answer.current_leader = LeaderIdAndEpoch::default()
             .with_leader_id(leader.into())
-            .with_leader_epoch(partition.leader_epoch);
+            .with_leader_epoch(epoch);
         if let Some(broker) = self.brokers.get(&leader)
             && endpoints.iter().all(|endpoint| endpoint.node_id != leader)
         {
@@ -98,8 +102,8 @@ impl Part {
     fn is_hint_hostile(&self) -> bool {
         let hostile = self.fault.as_ref().and_then(Fault::hostile);
         matches!(
-            hostile,
-            Some(Hostile::HintToStranger | Hostile::HintFromThePast)
+            self.hostile(),
+            Some(Hostile::HintToStranger | Hostile::HintFromThePast | Hostile::HintFromTheFuture)
         )
     }
 }

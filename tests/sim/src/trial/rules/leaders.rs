@@ -25,7 +25,13 @@ impl Leaders {
             let is_dated = leader.topic_id == before.topic_id
                 && leader.topic_id != [0; 16]
                 && leader.epoch >= 0;
-            if is_dated && before.epoch > leader.epoch && plan.kinds.iter().all(keeps_identities) {
+            // Older epochs are believed once several answers in a row name them (H167).
+            let is_rewound = leader.rewinds > before.rewinds;
+            if is_dated
+                && before.epoch > leader.epoch
+                && !is_rewound
+                && plan.kinds.iter().all(keeps_identities)
+            {
                 return Err(("H060", format!("{leader:?} after {before:?}")));
             }
             if before.broker.is_some()

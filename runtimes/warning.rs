@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ottla_core::{self as core, Cause};
+use ottla_core::{self as core, Cause, wire::ErrorCode};
 
 /// Something that an operator may want to see. Nothing depends on it.
 #[derive(Clone, Debug, PartialEq, Eq)]

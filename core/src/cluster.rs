@@ -47,11 +47,15 @@ pub(crate) struct TopicState {
     pub(crate) id: [u8; 16],
     /// The id under which the leaders are known: another one is another topic (H061). Zero if no answer gave one.
     last_id: [u8; 16],
-    /// Answers in a row that tell less than what is known: fewer partitions, or older epochs of a topic without that id.
+    /// Answers in a row that tell less than what is known: fewer partitions, or older leader epochs.
     older_answers: u8,
     /// How often older answers were believed in the end.
     pub(crate) rewinds: u32,
     pub(crate) leaders: Vec<Leader>,
+    /// What the last answer says is wrong with it for now.
+    pub(crate) error: Option<ErrorCode>,
+    /// What it says is wrong with partitions.
+    pub(crate) partition_errors: BTreeMap<i32, ErrorCode>,
     /// Why the brokers refuse it, at the last look.
     pub(crate) refused: Option<ErrorCode>,
     /// It is asked about at the next refresh.
@@ -81,6 +85,8 @@ pub(crate) enum Change {
     Recreated(Topic),
     /// The brokers refuse a topic.
     Refused(Topic, ErrorCode),
+    /// Something else is wrong with a topic, or with a partition of it.
+    Error(Topic, Option<i32>, ErrorCode),
 }
 
 impl Cluster {
@@ -115,13 +121,15 @@ impl Cluster {
             id: [0; 16],
             last_id: [0; 16],
             older_answers: 0,
+            rewinds: 0,
             leaders: Vec::new(),
+            error: None,
+            partition_errors: BTreeMap::new(),
             refused: None,
             wanted: false,
         });
         self.by_name.insert(name.into(), index);
         self.want(Topic(index));
-            rewinds: 0,
         // A topic that nobody asked about yet does not wait for the others' back-off.
         self.not_before = Instant::ORIGIN;
         Ok(Topic(index))
@@ -244,7 +252,7 @@ impl Cluster {
         if self.asking_all {
             self.refreshed = Some(now);
         }
-        let is_news = |change: &Change| !matches!(change, Change::Refused(..));
+        let is_news = |change: &Change| !matches!(change, Change::Refused(..) | Change::Error(..));
         let news = changes[known..].iter().any(is_news);
         self.fruitless = if news {
             0
@@ -315,9 +323,14 @@ impl Cluster {
             topics, brokers, ..
         } = self;
         let state = &mut topics[topic.index()];
+        // An index beyond the number that came is a hole that a later answer fills; far beyond, it is nonsense.
+        let limit = (2 * answer.partitions.len() + 64).min(MAX_PARTITIONS);
+        if let Some((partition, code)) = state.note_errors(answer, limit) {
+            changes.push(Change::Error(topic, partition, code));
+        }
         match answer.error_code {
             ErrorCode::NONE | ErrorCode::LEADER_NOT_AVAILABLE => {}
-            code @ (ErrorCode::TOPIC_AUTHORIZATION_FAILED | ErrorCode::INVALID_TOPIC_EXCEPTION) => {
+            code if is_refusal(code) => {
                 state.refused = Some(code);
                 changes.push(Change::Refused(topic, code));
                 return;
@@ -357,13 +370,8 @@ impl Cluster {
         if state.id != [0; 16] && !is_older && tells {
             state.last_id = state.id;
         }
-        // An index beyond the number that came is a hole that a later answer fills; far beyond, it is nonsense.
-        let limit = (2 * answer.partitions.len() + 64).min(MAX_PARTITIONS);
         for partition in &answer.partitions {
-            let Some(index) = usize::try_from(partition.partition_index)
-                .ok()
-                .filter(|&i| i < limit)
-            else {
+            let Some(index) = place_of(partition, limit) else {
                 continue;
             };
             if index >= state.leaders.len() {
@@ -392,14 +400,6 @@ impl TopicState {
         }
     }
 
-    /// An answer has fewer partitions than are known, as no later one of the same topic can. One without partitions says
-    /// nothing of them.
-    fn has_more_than(&self, answer: &[PartitionMetadata]) -> bool {
-        (1..self.leaders.len()).contains(&answer.len())
-    }
-
-    /// An answer has an older leader epoch.
-    fn is_newer_than(&self, answer: &[PartitionMetadata]) -> bool {
     /// Notes what an answer says is wrong with the topic and its partitions; returns what it did not say before, of the
     /// topic or of the first such partition.
     fn note_errors(
@@ -432,6 +432,14 @@ impl TopicState {
         self.leaders.iter_mut().for_each(|leader| leader.epoch = -1);
     }
 
+    /// An answer has fewer partitions than are known, as no later one of the same topic can. One without partitions says
+    /// nothing of them.
+    fn has_more_than(&self, answer: &[PartitionMetadata]) -> bool {
+        (1..self.leaders.len()).contains(&answer.len())
+    }
+
+    /// An answer has an older leader epoch.
+    fn is_newer_than(&self, answer: &[PartitionMetadata]) -> bool {
         let is_older = |partition: &PartitionMetadata| {
             let index = usize::try_from(partition.partition_index).ok();
             let known = index.and_then(|index| self.leaders.get(index));
@@ -439,6 +447,20 @@ impl TopicState {
         };
         answer.iter().any(is_older)
     }
+}
+
+/// The brokers refuse the topic, until somebody changes that.
+fn is_refusal(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::TOPIC_AUTHORIZATION_FAILED | ErrorCode::INVALID_TOPIC_EXCEPTION
+    )
+}
+
+/// The partition's place among the leaders, if it can be believed.
+fn place_of(partition: &PartitionMetadata, limit: usize) -> Option<usize> {
+    let index = usize::try_from(partition.partition_index).ok();
+    index.filter(|&index| index < limit)
 }
 
 /// The leader after an answer: one of an older epoch counts for nothing, an equal or absent one does (H060).

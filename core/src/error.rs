@@ -68,13 +68,20 @@ pub enum SendError {
     InvalidTopic(InvalidTopic),
     /// The partition is negative, or the topic still had too few of them when `max.block.ms` ran out.
     InvalidPartition {
+        /// The topic's name.
+        topic: Box<str>,
         /// The partition asked for.
         partition: i32,
         /// How many the topic is known to have.
         partitions: u32,
     },
     /// The brokers refuse the topic, for example TOPIC_AUTHORIZATION_FAILED or INVALID_TOPIC_EXCEPTION.
-    Topic(ErrorCode),
+    Topic {
+        /// The topic's name.
+        topic: Box<str>,
+        /// Their error code.
+        code: ErrorCode,
+    },
     /// `max.block.ms` ran out while the record waited.
     TimedOut {
         /// What it waited for at the end.
@@ -103,15 +110,16 @@ impl fmt::Display for SendError {
             Self::UnknownTopic => f.write_str("the topic's handle is of another producer"),
             Self::InvalidTopic(error) => error.fmt(f),
             Self::InvalidPartition {
+                topic,
                 partition,
                 partitions,
             } => {
                 write!(
                     f,
-                    "there is no partition {partition}: the topic has {partitions}"
+                    "there is no partition {partition}: topic {topic} has {partitions}"
                 )
             }
-            Self::Topic(code) => write!(f, "the brokers refuse the topic: {code}"),
+            Self::Topic { topic, code } => write!(f, "the brokers refuse topic {topic}: {code}"),
             Self::TimedOut { waited_for, cause } => {
                 write!(f, "max.block.ms ran out while waiting for {waited_for}")?;
                 cause
@@ -176,6 +184,8 @@ pub enum DeliveryError {
     UnsupportedVersion,
     /// The broker is too old to read the codec of `compression.type`.
     UnsupportedCompression(Compression),
+    /// The brokers refuse a producer id, which idempotence needs, until somebody changes that.
+    NoProducerId(ErrorCode),
     /// The application purged the record.
     Purged,
     /// The producer was closed before the record's end, or its runtime went away.
@@ -200,6 +210,7 @@ impl fmt::Display for DeliveryError {
             Self::UnsupportedCompression(codec) => {
                 write!(f, "the broker is too old to read {}", codec.name())
             }
+            Self::NoProducerId(code) => write_no_producer_id(f, *code),
             Self::Purged => f.write_str("purged"),
             Self::Closed => f.write_str("the producer was closed"),
             Self::Fatal(fatal) => fatal.fmt(f),
@@ -243,13 +254,25 @@ pub enum Cause {
         /// What the resolver said.
         why: ResolveError,
     },
+    /// Metadata responses name an error of the topic or of the partition.
+    Metadata {
+        /// The topic's name.
+        topic: Box<str>,
+        /// The partition; `None` if it is about the whole topic.
+        partition: Option<i32>,
+        /// The error code.
+        code: ErrorCode,
+    },
     /// The partition has no leader.
     NoLeader,
     /// The broker throttles this client (KIP-219).
     Throttled,
     /// No producer id was given yet.
-    NoProducerId,
-    /// The record stood in the queue behind others, or a request was on the way without an answer.
+    NoProducerId {
+        /// What the brokers answered last, if they answered.
+        last: Option<ErrorCode>,
+    },
+    /// The record stood in the queue behind others, or a request was in flight without a response.
     Busy,
 }
 
@@ -260,9 +283,23 @@ impl fmt::Display for Cause {
             Self::Unreachable { host, port, why } => write!(f, "{host}:{port}: {why}"),
             Self::NotConnected { host, port } => write!(f, "{host}:{port}: not connected yet"),
             Self::Unresolved { host, why } => write!(f, "{host}: {why}"),
+            Self::Metadata {
+                topic,
+                partition: None,
+                code,
+            } => write!(f, "the brokers answer {code} for topic {topic}"),
+            Self::Metadata {
+                topic,
+                partition: Some(partition),
+                code,
+            } => write!(
+                f,
+                "the brokers answer {code} for partition {topic}-{partition}"
+            ),
             Self::NoLeader => f.write_str("the partition has no leader"),
             Self::Throttled => f.write_str("the broker throttles this client"),
-            Self::NoProducerId => f.write_str("no producer id was given"),
+            Self::NoProducerId { last: None } => f.write_str("no producer id was given"),
+            Self::NoProducerId { last: Some(code) } => write_no_producer_id(f, *code),
             Self::Busy => f.write_str("no answer came in time"),
         }
     }
@@ -272,6 +309,20 @@ impl fmt::Display for Cause {
 fn write_answer(f: &mut fmt::Formatter<'_>, code: ErrorCode, message: Option<&str>) -> fmt::Result {
     write!(f, "the broker answered {code}")?;
     message.map_or(Ok(()), |message| write!(f, ": {message}"))
+}
+
+/// That a producer id is refused, and what helps.
+fn write_no_producer_id(f: &mut fmt::Formatter<'_>, code: ErrorCode) -> fmt::Result {
+    write!(f, "the brokers refuse a producer id: {code}")?;
+    match code {
+        ErrorCode::UNSUPPORTED_VERSION => f.write_str(
+            "; they do not know InitProducerId, which came with Kafka 0.11: set enable.idempotence=false",
+        ),
+        ErrorCode::CLUSTER_AUTHORIZATION_FAILED => f.write_str(
+            "; grant the operation IdempotentWrite on the cluster, or set enable.idempotence=false",
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// Why a producer can't go on.
@@ -287,7 +338,7 @@ pub enum Fatal {
 impl fmt::Display for Fatal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ProducerId(code) => write!(f, "the brokers refuse a producer id: {code}"),
+            Self::ProducerId(code) => write_no_producer_id(f, *code),
             Self::DriverGone => f.write_str("the producer's driver is gone"),
         }
     }

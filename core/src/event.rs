@@ -7,6 +7,7 @@ use crate::{
     error::{Cause, Fatal, SendError},
     id::{BatchId, ConnectionId, FlushId, LookupId, Topic, Waiter},
     outcome::Outcome,
+    wire::ErrorCode,
     work::Work,
 };
 
@@ -97,7 +98,6 @@ pub enum Warning {
         /// The partition.
         partition: i32,
     },
-}
     /// Metadata responses name an error of a topic, or of a partition of it, that may pass, such as
     /// UNKNOWN_TOPIC_OR_PARTITION or LEADER_NOT_AVAILABLE; it is asked about again. Said once, until the error is another.
     Topic {
@@ -119,3 +119,4 @@ pub enum Warning {
         /// How many bytes there are.
         bytes: usize,
     },
+}

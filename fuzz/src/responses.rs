@@ -60,7 +60,8 @@ impl Question {
         Some([place as u8, version as u8])
     }
 
-    /// Decodes a frame, without its length in front.
+    /// Decodes a frame, without its length in front; a frame that goes on after its last field is an error here, unlike for
+    /// the core, which passes over a few bytes there.
     pub fn decode(self, frame: &[u8]) -> Result<Answer<'_>, DecodeError> {
         let (correlation, mut body) = split_response(frame, self.ours, self.version)?;
         let whole = body;
@@ -75,7 +76,7 @@ impl Question {
             messages::ApiKey::Produce => Response::Produce(ProduceResponse::decode(&mut body, version)?),
             _ => Response::InitProducerId(InitProducerIdResponse::decode(&mut body, version)?),
         };
-        Ok((correlation, response))
         check_end(whole, body)?;
+        Ok((correlation, response))
     }
 }

@@ -82,6 +82,7 @@ pub(crate) fn many_records_are_taken_as_far_as_there_is_room<A: Adapter>() {
     assert_eq!(
         ended.error,
         SendError::InvalidPartition {
+            topic: "t".into(),
             partition: -1,
             partitions: 1
         }
@@ -135,6 +136,7 @@ pub(crate) fn an_unknown_topic_is_refused_or_waited_for<A: Adapter>() {
     assert_eq!(
         error,
         SendError::InvalidPartition {
+            topic: "new".into(),
             partition: 7,
             partitions: 2
         }

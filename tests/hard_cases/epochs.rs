@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ottla_core::{Purge, Warning};
-use ottla_sim::{Fate, Fault, On, Produced, Stage, code};
+use ottla_sim::{Fate, Fault, Hostile, On, Produced, Stage, code};
 
 use crate::common::{SINGLES, arrivals, send_letters, warm};
 

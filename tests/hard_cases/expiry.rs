@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ottla_core::{Cause, DeliveryError, SendError, WaitedFor};
+use ottla_core::{Cause, DeliveryError, SendError, WaitedFor, wire::ErrorCode};
 use ottla_sim::{Dial, Fate, Fault, On, Stage, code};
 
 use crate::common::{SHORT, warm};
@@ -378,7 +378,11 @@ fn h047_what_finds_no_leader_says_so() {
     let second = stage.send("letters", 1, None, b"still none");
     stage.run_until(|stage| stage.outcome(second).is_some());
     let error = DeliveryError::Expired {
-        cause: Cause::NoLeader,
+        cause: Cause::Metadata {
+            topic: "letters".into(),
+            partition: Some(1),
+            code: ErrorCode::LEADER_NOT_AVAILABLE,
+        },
     };
     assert_eq!(stage.outcome(second), Some(&Fate::NotWritten(error)));
     stage.check();

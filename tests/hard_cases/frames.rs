@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ottla_core::{Disconnect, ProtocolError};
+use ottla_core::{Disconnect, ProtocolError, Warning};
 use ottla_sim::{Api, Fate, Fault, On, Stage};
 
 use crate::common::{is_unreachable, send_letters, singles};
@@ -91,8 +91,8 @@ fn h086_an_answer_that_can_t_be_read_leaves_its_batches_unknown() {
         },
         |frame| frame[9] = 0x7f, // 126 topics
         |frame| {
-            frame.extend_from_slice(b"more");
-            frame[3] += 4;
+            frame.extend_from_slice(b"far more than one"); // 17 bytes, one above the bound
+            frame[3] += 17;
         },
     ];
     for change in changes {

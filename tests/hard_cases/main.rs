@@ -19,6 +19,7 @@ mod memory;
 mod metadata;
 mod named;
 mod ordering;
+mod reasons;
 mod retries;
 mod sequences;
 mod splitting;

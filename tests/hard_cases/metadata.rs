@@ -79,6 +79,7 @@ fn h065_a_partition_that_never_comes_is_refused_in_time() {
     stage.run_until(|stage| stage.outcome(n).is_some());
     let (partition, partitions) = (3, 1);
     let refused = SendError::InvalidPartition {
+        topic: "letters".into(),
         partition,
         partitions,
     };

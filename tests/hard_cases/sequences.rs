@@ -335,7 +335,7 @@ fn h033_what_expires_unsent_takes_no_sequence() {
     assert!(matches!(
         stage.outcome(unsent),
         Some(Fate::NotWritten(DeliveryError::Expired {
-            cause: Cause::NoLeader
+            cause: Cause::Metadata { .. }
         }))
     ));
 

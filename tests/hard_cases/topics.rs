@@ -128,6 +128,7 @@ fn h064_what_waits_for_a_vanished_partition_ends_in_time_and_says_why() {
     assert_eq!(stage.outcome(queued), Some(&Fate::NotWritten(error)));
     let (partition, partitions) = (9, 4);
     let refused = SendError::InvalidPartition {
+        topic: "letters".into(),
         partition,
         partitions,
     };

@@ -11,7 +11,7 @@ use crate::{
     batch::{HEAD_LEN, Measure},
     compress::Ratio,
     config::Config,
-    error::{Cause, InvalidTopic, SendError, WaitedFor},
+    error::{InvalidTopic, SendError, WaitedFor},
     event::Event,
     id::{Ticket, Topic, Waiter},
     metrics::CompressionTotals,
@@ -81,6 +81,7 @@ impl ProducerCore {
             Refusal::UnknownTopic => SendError::UnknownTopic,
             Refusal::TopicNotReady => SendError::TopicNotReady,
             Refusal::InvalidPartition => SendError::InvalidPartition {
+                topic: self.cluster.state(record.topic).name.clone(),
                 partition: record.partition.unwrap_or(-1),
                 partitions: self.partition_count(record.topic) as u32,
             },
@@ -253,6 +254,7 @@ impl ProducerCore {
 
     /// Fails those whose `max.block.ms` is over.
     pub(super) fn expire_waiters(&mut self, now: Instant) {
+        let mut memory_obstacle = None; // the same for all of them
         while let Some(waiter) = self.waiters.expired(now) {
             let error = match self.waiters.get(waiter) {
                 Some(State::Topic {
@@ -260,16 +262,21 @@ impl ProducerCore {
                     partition: Some(partition),
                     ..
                 }) if self.is_partition_known(topic, None) => SendError::InvalidPartition {
+                    topic: self.cluster.state(topic).name.clone(),
                     partition,
                     partitions: self.partition_count(topic) as u32,
                 },
-                Some(State::Topic { .. }) => SendError::TimedOut {
+                Some(State::Topic {
+                    topic, partition, ..
+                }) => SendError::TimedOut {
                     waited_for: WaitedFor::Metadata,
-                    cause: self.last_trouble(),
+                    cause: self.topic_obstacle(topic, partition),
                 },
                 _ => SendError::TimedOut {
                     waited_for: WaitedFor::Memory,
-                    cause: self.last_trouble(),
+                    cause: memory_obstacle
+                        .get_or_insert_with(|| self.memory_obstacle())
+                        .clone(),
                 },
             };
             self.fail_wait(waiter, error);
@@ -574,16 +581,6 @@ impl ProducerCore {
     fn partition_count(&self, topic: Topic) -> usize {
         let known = self.cluster.state(topic).leaders.len();
         known.min(self.topics[topic.index()].partitions.len())
-    }
-
-    /// What may be in the way of metadata or memory: the last trouble with a broker, or a link that is not up yet.
-    fn last_trouble(&self) -> Option<Cause> {
-        let pending = || {
-            let peer = self.peers.iter().find(|p| p.is_coming_up())?;
-            let (host, port) = (peer.host.clone(), peer.port);
-            Some(Cause::NotConnected { host, port })
-        };
-        self.trouble.clone().or_else(pending)
     }
 }
 

@@ -156,6 +156,11 @@ impl ProducerCore {
             batch.last.clone_from(&ended.cause);
         }
         let at = &mut self.partitions[item.partition as usize];
+        match &ended.cause {
+            Some(cause) => at.last = Some(Box::new(cause.clone())),
+            None if ended.attempt == Attempt::Written => at.last = None,
+            None => {}
+        }
         let was_broken = at.sequences.is_broken();
         let resolution = at.sequences.resolve(item.batch, ended.attempt);
         // Told once: what was on the way behind the gap fails with it. Retention is no gap (H025).
@@ -235,8 +240,7 @@ impl ProducerCore {
             self.warn(warning);
         }
         for batch in batches {
-            let last = self.accumulator.batch(batch).last.clone();
-            let error = Ended::without_answer(last.unwrap_or(Cause::Busy), false).error();
+            let error = Ended::without_answer(self.batch_obstacle(batch), false).error();
             self.complete(batch, self.failed(batch, error));
         }
         if let Some(broken) = fault {
@@ -253,11 +257,7 @@ impl ProducerCore {
         if next != held {
             self.producer_id = match next {
                 Some(identity) => ProducerId::Held(identity),
-                None => ProducerId::Wanted {
-                    at: now,
-                    failures: 0,
-                    peer: None,
-                },
+                None => ProducerId::wanted(now),
             };
             debug!(
                 producer_id = broken.producer_id,
@@ -337,26 +337,6 @@ impl ProducerCore {
         self.refresh(partition);
     }
 
-    /// What stands in the way of a batch that has not failed yet.
-    pub(super) fn obstacle(&self, batch: u32) -> Cause {
-        let batch = self.accumulator.batch(batch);
-        if let Some(last) = &batch.last {
-            return last.clone();
-        }
-        let partition = &self.partitions[batch.partition as usize];
-        let Some(peer) = partition.peer.map(|p| &self.peers[p as usize]) else {
-            return Cause::NoLeader;
-        };
-        match peer.link() {
-            Some(link) if link.is_throttled(self.clock) => Cause::Throttled,
-            Some(link) if link.is_ready() => match self.producer_id {
-                ProducerId::Wanted { .. } | ProducerId::Asked { .. } => Cause::NoProducerId,
-                ProducerId::Off | ProducerId::Held(_) => Cause::Busy,
-            },
-            _ => peer.last.clone().unwrap_or(Cause::Busy),
-        }
-    }
-
     /// Takes what was under way on a link that is gone: oldest first.
     pub(super) fn requests_lost(
         &mut self,
@@ -369,7 +349,7 @@ impl ProducerCore {
         match lost.request {
             Request::ApiVersions => {}
             Request::Metadata { topics } => self.metadata_failed(now, &topics),
-            Request::InitProducerId => self.producer_id_failed(now),
+            Request::InitProducerId => self.producer_id_failed(now, None),
             Request::Produce { items } => {
                 let cause = self.peers[peer as usize].unreachable(*why);
                 for item in items {
@@ -444,8 +424,7 @@ impl ProducerCore {
             .filter(|&b| self.accumulator.is_queued(b))
             .collect();
         for batch in queued {
-            let message = None;
-            let outcome = self.failed(batch, DeliveryError::Broker { code, message });
+            let outcome = self.failed(batch, DeliveryError::NoProducerId(code));
             self.complete(batch, outcome);
         }
     }

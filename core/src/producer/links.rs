@@ -575,9 +575,7 @@ impl ProducerCore {
             cluster.want(partition.topic);
         }
     }
-
-    fn note_trouble(&mut self, cause: Cause) {
-        self.trouble = Some(cause.clone());
-        self.warn(Warning::Broker(cause));
-    }
 }
+
+/// Bytes after a response's last field that are passed over. More would rather be fields that were counted wrongly.
+const MOST_TRAILING_BYTES: usize = 16;

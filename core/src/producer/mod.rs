@@ -5,6 +5,7 @@
 mod admission;
 mod attempt;
 mod audit;
+mod causes;
 mod compressing;
 mod delivery;
 mod ending;
@@ -21,6 +22,7 @@ mod verdict;
 mod waiters;
 
 use alloc::{
+    boxed::Box,
     collections::{BTreeMap, BTreeSet, VecDeque},
     vec::Vec,
 };
@@ -43,6 +45,7 @@ use crate::{
     record::Record,
     rng::Rng,
     time::Instant,
+    wire::ErrorCode,
 };
 use compressing::Workshop;
 use spares::Spares;
@@ -131,6 +134,8 @@ struct Partition {
     in_ring: bool,
     /// It waits for a place where its next batch can be compressed.
     awaits_work: bool,
+    /// Why the last attempt of a batch failed; `None` once one is written.
+    last: Option<Box<Cause>>,
 }
 
 /// A topic's partitions by dense index, and the choice among them for records without a key.
@@ -157,10 +162,13 @@ enum ProducerId {
         at: Instant,
         failures: u32,
         peer: Option<u32>,
+        /// What the brokers answered last.
+        last: Option<ErrorCode>,
     },
     /// Asked for.
     Asked {
         failures: u32,
+        last: Option<ErrorCode>,
     },
     Held(Identity),
 }
@@ -246,11 +254,7 @@ impl ProducerCore {
             config.delivery_timeout(),
         );
         let producer_id = match config.enable_idempotence() {
-            true => ProducerId::Wanted {
-                at: now,
-                failures: 0,
-                peer: None,
-            },
+            true => ProducerId::wanted(now),
             false => ProducerId::Off,
         };
         let mut core = Self {
@@ -391,6 +395,7 @@ impl ProducerCore {
             retry_at: None,
             in_ring: false,
             awaits_work: false,
+            last: None,
         }
     }
 
@@ -502,6 +507,16 @@ impl ProducerCore {
 }
 
 impl ProducerId {
+    /// To be asked for at once.
+    const fn wanted(now: Instant) -> Self {
+        Self::Wanted {
+            at: now,
+            failures: 0,
+            peer: None,
+            last: None,
+        }
+    }
+
     fn held(&self) -> Option<Identity> {
         match self {
             Self::Held(identity) => Some(*identity),

@@ -6,7 +6,7 @@ use super::{ProducerCore, ProducerId, backoff};
 use crate::{
     cluster::{Change, MAX_PARTITIONS},
     connection::{Connection, Request},
-    error::{Disconnect, Fatal, SendError},
+    error::{Cause, Disconnect, Fatal, SendError},
     event::{Event, Warning},
     id::Topic,
     idempotence::Identity,
@@ -30,14 +30,24 @@ impl ProducerCore {
         if let Some(peer) = self.metadata_peer.filter(|_| self.cluster.is_due(now)) {
             self.mark_link_if_free(peer);
         }
-        if let ProducerId::Wanted { at, failures, peer } = self.producer_id
+        if let ProducerId::Wanted {
+            at,
+            failures,
+            peer,
+            last,
+        } = self.producer_id
             && at <= now
             && self.wants_producer_id()
         {
             let peer = peer
                 .filter(|_| self.is_answering(peer))
                 .or_else(|| self.pick_peer());
-            self.producer_id = ProducerId::Wanted { at, failures, peer };
+            self.producer_id = ProducerId::Wanted {
+                at,
+                failures,
+                peer,
+                last,
+            };
             if let Some(peer) = peer {
                 self.mark_link_if_free(peer);
             }
@@ -118,6 +128,10 @@ impl ProducerCore {
             return self.rebootstrap();
         }
         if !response.error_code.is_none() {
+            self.note_trouble(Cause::Broker {
+                code: response.error_code,
+                message: None,
+            });
             return self.metadata_failed(now, asked);
         }
         if version < LEADER_EPOCHS_FROM {
@@ -154,8 +168,14 @@ impl ProducerCore {
                     self.update_topic(topic);
                 }
                 Change::Refused(topic, code) => {
-                    self.topic_was_refused(topic, &SendError::Topic(code))
+                    let name = self.cluster.state(topic).name.clone();
+                    self.topic_was_refused(topic, &SendError::Topic { topic: name, code });
                 }
+                Change::Error(topic, partition, code) => self.warn(Warning::Topic {
+                    topic,
+                    partition,
+                    code,
+                }),
             }
         }
         self.want_awaited_topics();
@@ -165,11 +185,7 @@ impl ProducerCore {
     fn cluster_is_another(&mut self, now: Instant) {
         self.warn(Warning::AnotherCluster);
         if !matches!(self.producer_id, ProducerId::Off) {
-            self.producer_id = ProducerId::Wanted {
-                at: now,
-                failures: 0,
-                peer: None,
-            };
+            self.producer_id = ProducerId::wanted(now);
         }
     }
 
@@ -306,7 +322,7 @@ impl ProducerCore {
         if !self.producer_id_is_for(peer) {
             return None;
         }
-        let ProducerId::Wanted { failures, .. } = self.producer_id else {
+        let ProducerId::Wanted { failures, last, .. } = self.producer_id else {
             return None;
         };
         let Some(version) = self.peers[peer as usize].link()?.versions.init_producer_id else {
@@ -321,7 +337,7 @@ impl ProducerCore {
             true,
             Request::InitProducerId,
         );
-        self.producer_id = ProducerId::Asked { failures };
+        self.producer_id = ProducerId::Asked { failures, last };
         let mut transmit = self.begin_request(ApiKey::INIT_PRODUCER_ID, version, correlation_id);
         let request = InitProducerIdRequest {
             transactional_id: None,
@@ -334,14 +350,15 @@ impl ProducerCore {
     }
 
     /// The request for a producer id found no answer, or one that may be another the next time.
-    pub(super) fn producer_id_failed(&mut self, now: Instant) {
-        if let ProducerId::Asked { failures } = self.producer_id {
+    pub(super) fn producer_id_failed(&mut self, now: Instant, code: Option<ErrorCode>) {
+        if let ProducerId::Asked { failures, last } = self.producer_id {
             let wait = backoff(&self.config, &mut self.rng, failures);
             let failures = failures.saturating_add(1);
             self.producer_id = ProducerId::Wanted {
                 at: now + wait,
                 failures,
                 peer: None,
+                last: code.or(last),
             };
         }
     }
@@ -353,7 +370,7 @@ impl ProducerCore {
         match response.error_code {
             // Under an id that was held before, sequences that are used up would come again on other records.
             ErrorCode::NONE if self.used_ids.contains(&response.producer_id) => {
-                self.producer_id_failed(now);
+                self.producer_id_failed(now, None);
             }
             ErrorCode::NONE if response.producer_id >= 0 && response.producer_epoch >= 0 => {
                 let identity = Identity {
@@ -371,10 +388,10 @@ impl ProducerCore {
             ErrorCode::CLUSTER_AUTHORIZATION_FAILED
             | ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED => {
                 // What waits ends; the next try may find the right granted (H028).
-                self.producer_id_failed(now);
+                self.producer_id_failed(now, Some(response.error_code));
                 self.fail_unstamped(response.error_code);
             }
-            _ => self.producer_id_failed(now),
+            code => self.producer_id_failed(now, (!code.is_none()).then_some(code)),
         }
     }
 

@@ -44,7 +44,7 @@ impl ProducerCore {
             self.refresh(partition);
         }
         while let Some(batch) = self.accumulator.expired(now) {
-            let cause = self.obstacle(batch);
+            let cause = self.batch_obstacle(batch);
             self.give_up(batch, DeliveryError::Expired { cause });
         }
         while let Some(&(at, partition)) = self.backoffs.first()

@@ -56,7 +56,7 @@ pub enum DecodeError {
         /// Where it starts.
         offset: usize,
     },
-    /// Bytes are left after the end of the message, or of a tagged field.
+    /// Bytes are left after the end of the message, more than are passed over, or after the end of a tagged field.
     TrailingBytes {
         /// Where the message ended.
         offset: usize,

@@ -12,6 +12,7 @@
 //!   states. A request's field that the version does not have is left out.
 //! - **Fields** have Kafka's names, units and order, each of them once: [`Reader`] and [`Writer`]
 //!   know the form that a length or the end of a structure has in flexible versions (KIP-482).
+//! - **Bytes after the last field** are left to the caller, who passes over a few of them (H086).
 //! - **Hostile bytes** are an error and never a panic. The memory taken follows from the bytes that
 //!   are there, not from the lengths that they claim: at most 30 times the response's size.
 //!

@@ -112,6 +112,7 @@ cases! {
         45 "A send from within the outcome of an expiry"
         46 "One budget of blocking for metadata and memory"
         47 "Throttled or without a leader until the deadline"
+        168 "The reason for a failure is known"
     }
     Size {
         48 "A batch of several records is too large"
@@ -147,6 +148,7 @@ cases! {
         76 "A topic is used the moment it was created"
         77 "Topic ids for Produce, and none in Metadata"
         78 "A rolling restart under load"
+        167 "A leader epoch was too high once"
     }
     Links {
         79 "A link whose other end is gone without a word"
@@ -189,6 +191,7 @@ cases! {
         112 "A close with an open transaction" needs "transactions"
         113 "A second close, a close after the end, and none at all"
         114 "Records are purged"
+        169 "A connection that carried unacknowledged records is closed"
     }
     Transactions {
         115 "Another producer took over the transactional id" needs "transactions"
@@ -247,6 +250,9 @@ cases! {
         162 "The driver dies"
         163 "The process forks"
         164 "Hooks that call back"
+        166 "A blocking call on a thread of the runtime that drives the producer"
+        170 "The runtime's clock is not the system's"
+        171 "The command line is ended by a signal"
     }
 }
 

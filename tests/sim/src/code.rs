@@ -18,6 +18,8 @@ pub const NOT_LEADER_OR_FOLLOWER: i16 = 6;
 pub const REQUEST_TIMED_OUT: i16 = 7;
 /// The batch is larger than `max.message.bytes`.
 pub const MESSAGE_TOO_LARGE: i16 = 10;
+/// The coordinator is still reading its state.
+pub const COORDINATOR_LOAD_IN_PROGRESS: i16 = 14;
 /// The topic's name is not valid.
 pub const INVALID_TOPIC_EXCEPTION: i16 = 17;
 /// The batch is larger than a segment of the log.

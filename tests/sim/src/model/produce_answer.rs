@@ -99,8 +99,11 @@ impl Model {
 }
 
 impl Part {
+    fn hostile(&self) -> Option<Hostile> {
+        self.fault.as_ref().and_then(Fault::hostile)
+    }
+
     fn is_hint_hostile(&self) -> bool {
-        let hostile = self.fault.as_ref().and_then(Fault::hostile);
         matches!(
             self.hostile(),
             Some(Hostile::HintToStranger | Hostile::HintFromThePast | Hostile::HintFromTheFuture)

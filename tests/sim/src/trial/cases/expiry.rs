@@ -152,7 +152,10 @@ impl Expiry {
         // The cause says that it was not the record's turn.
         let is_kept = matches!(
             cause,
-            Cause::Throttled | Cause::NoLeader | Cause::NoProducerId
+            Cause::Throttled
+                | Cause::NoLeader
+                | Cause::NoProducerId { .. }
+                | Cause::Metadata { .. }
         );
         let is_unsent = matches!(entry.fate, Fate::NotWritten(_));
         hits.hit_if(47, is_unsent && is_kept);

@@ -113,11 +113,13 @@ impl Clock {
         }
     }
 
+    /// Not before 1970, which no record may be: a clock that was never set must not stop all sending.
     fn wall(&self) -> i64 {
-        millis(match &self.source {
+        let time = millis(match &self.source {
             None => SystemTime::now(),
             Some(source) => source.wall(),
-        })
+        });
+        time.max(0)
     }
 }
 

@@ -94,7 +94,8 @@ impl<'a> Record<'a> {
         self
     }
 
-    /// Sets the time of the record. Without one it has the time at which it was sent.
+    /// Sets the time of the record. Without one it has the time at which it was sent. One before 1970 is refused when the
+    /// record is sent ([`SendError::InvalidTimestamp`](crate::SendError::InvalidTimestamp)).
     pub fn timestamp(mut self, timestamp: impl Into<Timestamp>) -> Self {
         self.timestamp = Some(timestamp.into().0);
         self

@@ -75,6 +75,9 @@ pub enum SendError {
         /// How many the topic is known to have.
         partitions: u32,
     },
+    /// The record's timestamp is negative: Kafka counts milliseconds since 1970, and has no times before. Java's producer
+    /// refuses such a record as well.
+    InvalidTimestamp(i64),
     /// The brokers refuse the topic, for example TOPIC_AUTHORIZATION_FAILED or INVALID_TOPIC_EXCEPTION.
     Topic {
         /// The topic's name.
@@ -119,6 +122,10 @@ impl fmt::Display for SendError {
                     "there is no partition {partition}: topic {topic} has {partitions}"
                 )
             }
+            Self::InvalidTimestamp(timestamp) => write!(
+                f,
+                "the timestamp {timestamp} is negative: give milliseconds since 1970, or none for the time of sending"
+            ),
             Self::Topic { topic, code } => write!(f, "the brokers refuse topic {topic}: {code}"),
             Self::TimedOut { waited_for, cause } => {
                 write!(f, "max.block.ms ran out while waiting for {waited_for}")?;

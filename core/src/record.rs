@@ -11,7 +11,7 @@ pub struct Record<'a> {
     pub topic: Topic,
     /// The partition, or `None` to let the key decide, or the sticky partitioner if there is no key.
     pub partition: Option<i32>,
-    /// CreateTime: milliseconds since the Unix epoch, taken from a wall clock by the adapter.
+    /// CreateTime: milliseconds since the Unix epoch, taken from a wall clock by the adapter. A negative one is refused.
     pub timestamp: i64,
     /// The key; its murmur2 hash chooses the partition, as Java's producer does.
     pub key: Option<&'a [u8]>,

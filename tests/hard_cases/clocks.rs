@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ottla_core::{DeliveryError, wire::ErrorCode};
+use ottla_core::{DeliveryError, SendError, wire::ErrorCode};
 use ottla_sim::{Fate, Fault, On, Stage, code};
 
 use crate::common::{SHORT, warm};
@@ -115,6 +115,24 @@ fn h143_records_whose_time_is_out_of_bounds_are_refused_alone() {
         Some(Fate::NotWritten(DeliveryError::Broker { .. }))
     ));
     assert_eq!(stage.outcome(three[2]), mate.as_ref());
+    stage.check();
+}
+
+#[test]
+fn h143_a_time_before_1970_is_refused_when_it_is_sent() {
+    let mut stage = warm(1, &[]);
+    let now = stage.sent(0).timestamp;
+    stage.jump_wall_clock(-now - 1 - stage.now().as_millis() as i64);
+    let before = stage.send("letters", 0, None, b"before 1970");
+    let time = stage.sent(before).timestamp;
+    assert!(time < 0);
+    let refused = Fate::Refused(SendError::InvalidTimestamp(time));
+    assert_eq!(stage.outcome(before), Some(&refused));
+    stage.jump_wall_clock(-time);
+    let first = stage.send("letters", 0, None, b"the first time that there is");
+    assert_eq!(stage.sent(first).timestamp, 0);
+    stage.run_to_idle();
+    assert!(stage.is_written(first));
     stage.check();
 }
 

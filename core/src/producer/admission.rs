@@ -85,6 +85,7 @@ impl ProducerCore {
                 partition: record.partition.unwrap_or(-1),
                 partitions: self.partition_count(record.topic) as u32,
             },
+            Refusal::InvalidTimestamp => SendError::InvalidTimestamp(record.timestamp),
             Refusal::TooLarge => self.check_size(record).err().unwrap_or(SendError::Full),
             Refusal::Full => SendError::Full,
         }
@@ -461,6 +462,9 @@ impl ProducerCore {
             return Err(Refusal::UnknownTopic);
         }
         let count = self.partition_count(record.topic);
+        if record.timestamp < 0 && !planted!(TakesNegativeTimes) {
+            return Err(Refusal::InvalidTimestamp);
+        }
         if record.partition.is_some_and(|partition| partition < 0) {
             return Err(Refusal::InvalidPartition);
         }
@@ -595,6 +599,8 @@ pub enum Refusal {
     TopicNotReady,
     /// The partition is negative.
     InvalidPartition,
+    /// The timestamp is negative.
+    InvalidTimestamp,
     /// It is too large for a request, or for `buffer.memory`.
     TooLarge,
     /// There is no room now.

@@ -149,6 +149,14 @@ impl Trial {
 
     fn judge_record(&self, n: usize, entry: &Entry, finds: &Finds) -> Result<(), Breach> {
         let places = finds.places(n);
+        let is_taken = !places.is_empty()
+            || matches!(
+                entry.fate,
+                Fate::Written(_) | Fate::NotWritten(_) | Fate::MaybeWritten(_)
+            );
+        if is_taken && entry.letter.timestamp.is_some_and(|time| time < 0) {
+            return Err(("H143", format!("record {n} is of a time before 1970")));
+        }
         let freezes = self.plan.kinds.contains(&FaultKind::Freeze);
         let is_closed = |why: &Undelivered| {
             let (Undelivered::NotWritten(why) | Undelivered::MaybeWritten(why)) = why;

@@ -53,7 +53,7 @@ impl Letter {
             headers,
             timestamp: chance
                 .percent(5)
-                .then(|| *chance.pick(&[0, 1, 1 << 41, 1 << 45])),
+                .then(|| *chance.pick(&[0, 1, 1 << 41, 1 << 45, -1])),
         }
     }
 

@@ -28,11 +28,11 @@ impl ProducerCore {
     /// Why nothing is known of a topic, if something is known of that: what those say who answer, or else why nobody does.
     pub(super) fn topic_obstacle(&self, topic: Topic, partition: Option<i32>) -> Option<Cause> {
         let said = self.metadata_error(topic, partition);
-        if self.peers.iter().any(Peer::is_ready) {
-            said.or_else(|| self.last_trouble())
-        } else {
-            self.last_trouble().or(said)
+        if said.is_some() && self.peers.iter().any(Peer::is_ready) {
+            return said;
         }
+        let trouble = self.trouble.clone();
+        trouble.or(said).or_else(|| self.link_coming_up())
     }
 
     /// Why no memory is freed: what holds up the batch that was accepted first.
@@ -42,7 +42,8 @@ impl ProducerCore {
         let obstacle = oldest.map(|batch| self.batch_obstacle(batch));
         obstacle
             .filter(|cause| *cause != Cause::Busy)
-            .or_else(|| self.last_trouble())
+            .or_else(|| self.trouble.clone())
+            .or_else(|| self.link_coming_up())
     }
 
     /// Notes trouble with a broker, which is the reason for whatever waits until a link gets ready.
@@ -51,11 +52,10 @@ impl ProducerCore {
         self.warn(Warning::Broker(cause));
     }
 
-    /// The last trouble with a broker, or a link that is not up yet.
-    fn last_trouble(&self) -> Option<Cause> {
-        let coming_up = || self.peers.iter().find(|p| p.is_coming_up());
-        let trouble = self.trouble.clone();
-        trouble.or_else(|| coming_up().map(not_connected))
+    /// A link that is not up yet.
+    fn link_coming_up(&self) -> Option<Cause> {
+        let coming_up = self.peers.iter().find(|p| p.is_coming_up());
+        coming_up.map(not_connected)
     }
 
     /// What the last Metadata response says is wrong with a topic, or with a partition of it.

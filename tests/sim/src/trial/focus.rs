@@ -23,6 +23,8 @@ pub(crate) enum Focus {
     Refusals,
     /// Leaders that lead no more refuse late, and nothing else is a cause to begin a new epoch.
     LateRefusals,
+    /// Brokers say why nothing goes on: a topic is not there, and too few replicas are in sync.
+    Reasons,
 }
 
 /// How often a trial tells the story that it dwells on.
@@ -38,6 +40,7 @@ impl Plan {
             15..20 => Some(Focus::OldNews),
             20..25 if self.is_idempotent => Some(Focus::Refusals),
             25..33 if self.is_idempotent => Some(Focus::LateRefusals),
+            33..38 if self.acks == Acks::All => Some(Focus::Reasons),
             _ => None,
         };
         match self.focus {
@@ -64,6 +67,7 @@ impl Plan {
                 self.kinds
                     .retain(|kind| !matches!(kind, RecreateTopic | ShrinkTopic));
                 self.retain_identities();
+                self.narrow(2);
                 self.add(FaultKind::StaleMetadata, 6);
                 self.add(FaultKind::MoveLeader, 6);
             }
@@ -92,6 +96,19 @@ impl Plan {
                 self.set("retry.backoff.ms", "300");
                 self.set("retry.backoff.max.ms", "1000");
             }
+            Some(Focus::Reasons) => {
+                // Nothing else is in the way.
+                self.kinds = vec![FaultKind::GrowTopic];
+                // Time for several attempts, and for the first answers of slow brokers.
+                self.request_timeout = Duration::from_secs(1);
+                self.delivery_timeout = Duration::from_secs(8);
+                self.max_block = Duration::from_secs(5);
+                self.set("linger.ms", "5");
+                self.set("request.timeout.ms", "1000");
+                self.set("delivery.timeout.ms", "8000");
+                self.set("max.block.ms", "5000");
+                self.set("retry.backoff.max.ms", "1000");
+            }
         }
         self
     }
@@ -101,6 +118,9 @@ impl Plan {
         if self.focus == Some(Focus::LateRefusals) {
             // A record from the future would be a cause to begin a new epoch.
             world.cluster.set_timestamp_lead(1 << 60);
+        }
+        if self.focus == Some(Focus::Reasons) {
+            self.fail_with_reasons(world);
         }
         for _ in 0..TIMES {
             match self.focus {
@@ -112,9 +132,27 @@ impl Plan {
         }
     }
 
-    /// At some time an answer to Produce names a leader of long ago.
+    /// Until the storm is over the last topic is not there, and no partition of the others has replicas enough.
+    fn fail_with_reasons(&self, world: &mut World) {
+        let hidden = self.hidden_topic().to_owned();
+        world.cluster.hide_topic(&hidden, true);
+        world.cluster.set_auto_create(false);
+        world.cluster.set_min_insync_replicas(usize::MAX);
+        world.after(self.storm, move |world| {
+            world.cluster.hide_topic(&hidden, false);
+            world.cluster.set_min_insync_replicas(1);
+        });
+    }
+
+    /// The topic that is not there where a trial dwells on reasons.
+    pub(super) fn hidden_topic(&self) -> &str {
+        self.topics.last().map_or("", |topic| &topic.name)
+    }
+
+    /// At some time an answer to Produce names a leader of long ago, or one of an epoch that never was.
     fn hint(&self, world: &mut World, chance: &mut Chance) {
-        let hint = Fault::Hostile(Hostile::HintFromThePast);
+        let hints = [Hostile::HintFromThePast, Hostile::HintFromTheFuture];
+        let hint = Fault::Hostile(*chance.pick(&hints));
         let at = chance.duration(Duration::ZERO..self.storm);
         world.after(at, |world| world.cluster.inject(On::AnyProduce, hint));
     }

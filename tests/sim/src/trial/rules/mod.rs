@@ -7,6 +7,7 @@ mod links;
 mod pace;
 mod pieces;
 pub(crate) mod purging;
+mod reasons;
 mod requests;
 pub(crate) mod resting;
 mod throttling;
@@ -57,6 +58,7 @@ impl Rules {
                 Box::<links::Links>::default(),
                 Box::<pace::Pace>::default(),
                 Box::<pieces::Pieces>::default(),
+                Box::<reasons::Reasons>::default(),
                 Box::<requests::Requests>::default(),
                 Box::<throttling::Throttling>::default(),
             ],

@@ -3,7 +3,7 @@
 use std::{
     future::Future,
     io::{self, IoSlice, Read, Write},
-    net::{SocketAddr, ToSocketAddrs},
+    net::{Shutdown, SocketAddr, ToSocketAddrs},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker},
@@ -159,5 +159,9 @@ impl Stream for Socket {
     ) -> Poll<io::Result<usize>> {
         let written = self.0.stream().write_vectored(slices);
         self.0.poll(cx, Direction::Write, written)
+    }
+
+    fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.0.stream().shutdown(Shutdown::Write))
     }
 }

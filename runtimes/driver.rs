@@ -31,6 +31,9 @@
 //!     fn poll_write(&mut self, cx: &mut Context<'_>, slices: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
 //!         Poll::Pending // but wake `cx` when there is room
 //!     }
+//!     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+//!         Poll::Ready(Ok(())) // and tell the peer that no more will be written
+//!     }
 //! }
 //!
 //! let config = Config::builder().bootstrap_servers("localhost:9092").build()?;
@@ -214,6 +217,7 @@ impl<R: Runtime> Driver<R> {
                     connection,
                     address,
                 }) => self.dial(connection, address),
+                Some(Command::Shutdown { connection }) => self.shut_down(connection, now),
                 Some(Command::Disconnect { connection }) => {
                     self.hang_up(connection, now, Disconnect::Requested)
                 }
@@ -275,6 +279,15 @@ impl<R: Runtime> Driver<R> {
             if let Err(why) = link.send(request, now, &self.shared) {
                 self.hang_up(id, now, why);
             }
+        }
+    }
+
+    fn shut_down(&mut self, id: ConnectionId, now: Instant) {
+        let Some(link) = link(&mut self.links, id) else {
+            return;
+        };
+        if let Err(why) = link.shut_down(now, &self.shared) {
+            self.hang_up(id, now, why);
         }
     }
 
@@ -444,6 +457,10 @@ mod tests {
             _: &mut Context<'_>,
             _: &[IoSlice<'_>],
         ) -> Poll<io::Result<usize>> {
+            Poll::Pending
+        }
+
+        fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
             Poll::Pending
         }
     }

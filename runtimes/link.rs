@@ -28,8 +28,18 @@ pub(crate) struct Link<S> {
     phase: Phase<S>,
     /// The request of which the socket has not taken everything.
     unsent: Option<Transmit>,
+    shutdown: Shutdown,
     bell: Arc<Bell>,
     waker: Waker,
+}
+
+/// How far the shutting down of the writing half has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shutdown {
+    No,
+    /// Once nothing is left to write.
+    Wanted,
+    Done,
 }
 
 enum Phase<S> {
@@ -49,6 +59,7 @@ impl<S: Stream> Link<S> {
             id,
             phase: Phase::Connecting(connecting),
             unsent: None,
+            shutdown: Shutdown::No,
             bell,
             waker,
         }
@@ -90,6 +101,12 @@ impl<S: Stream> Link<S> {
         self.write(now, shared)
     }
 
+    /// Shuts down the writing half, after what is left to write; the peer's end ends the link.
+    pub(crate) fn shut_down(&mut self, now: Instant, shared: &Shared) -> Result<(), Disconnect> {
+        self.shutdown = Shutdown::Wanted;
+        self.write(now, shared)
+    }
+
     /// Ends the link; gives back the request that is not wholly with the socket.
     pub(crate) fn hang_up(self) -> Option<Transmit> {
         self.unsent
@@ -128,6 +145,13 @@ impl<S: Stream> Link<S> {
                     state.core.recycle(written);
                 }
                 state.core.handle_written(now, self.id);
+            }
+        }
+        if self.shutdown == Shutdown::Wanted {
+            match stream.poll_shutdown(cx) {
+                Poll::Pending => {}
+                Poll::Ready(Ok(())) => self.shutdown = Shutdown::Done,
+                Poll::Ready(Err(error)) => return Err(disconnect(&error)),
             }
         }
         Ok(())

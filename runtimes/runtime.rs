@@ -59,6 +59,10 @@ pub trait Stream: Send + Unpin + 'static {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>>;
+
+    /// Shuts down the writing half, so that the peer reads to the end of what was written; reading goes on. If that takes
+    /// time the task is woken when it is done.
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 }
 
 /// Something that a runtime was asked to begin. Dropping it gives it up.

@@ -3,7 +3,7 @@
 use std::{
     future::Future,
     io::{self, IoSlice},
-    net::{SocketAddr, TcpStream},
+    net::{Shutdown, SocketAddr, TcpStream},
     pin::Pin,
     task::{Context, Poll},
     time::Instant,
@@ -103,5 +103,9 @@ impl Stream for Async<TcpStream> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         AsyncWrite::poll_write_vectored(Pin::new(self), cx, slices)
+    }
+
+    fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.get_ref().shutdown(Shutdown::Write))
     }
 }

@@ -100,4 +100,8 @@ impl Stream for TcpStream {
     ) -> Poll<io::Result<usize>> {
         AsyncWrite::poll_write_vectored(Pin::new(self), cx, slices)
     }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        AsyncWrite::poll_shutdown(Pin::new(self), cx)
+    }
 }

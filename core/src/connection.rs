@@ -71,6 +71,9 @@ enum Stage {
     /// ApiVersions was asked.
     Negotiating,
     Ready,
+    /// The driver was told to shut down the writing half, and to read on until the peer closes; at this time at the latest
+    /// the link is closed.
+    Draining(Instant),
     /// The driver was told to close it.
     Closing,
 }
@@ -93,8 +96,9 @@ pub(crate) struct Connection {
     pub(crate) versions: Versions,
     in_flight: VecDeque<InFlight>,
     produces: usize,
-    /// The latest requests that get no answer: a broker that answers all the same is not listened to (H139).
-    unanswered: VecDeque<i32>,
+    /// The correlation ids of the first and the last request that gets no response: a broker that responds all the same is
+    /// not listened to (H139).
+    unanswered: Option<(i32, i32)>,
     next_correlation_id: i32,
     got_ready: bool,
     /// A response had bytes after its last field.
@@ -127,7 +131,7 @@ impl Connection {
             versions: Versions::default(),
             in_flight: VecDeque::new(),
             produces: 0,
-            unanswered: VecDeque::new(),
+            unanswered: None,
             next_correlation_id: 0,
             got_ready: false,
             had_trailing_bytes: false,
@@ -190,9 +194,19 @@ impl Connection {
         self.stage == Stage::Ready
     }
 
-    /// The driver was told to close it.
+    /// The driver was told to close it, or to drain it first.
     pub(crate) fn is_closing(&self) -> bool {
-        self.stage == Stage::Closing
+        matches!(self.stage, Stage::Draining(_) | Stage::Closing)
+    }
+
+    /// It carried requests that get no response: the broker may not have read all of them yet.
+    pub(crate) fn carried_unanswered(&self) -> bool {
+        self.unanswered.is_some()
+    }
+
+    /// The time of draining is over.
+    pub(crate) fn is_drained(&self, now: Instant) -> bool {
+        matches!(self.stage, Stage::Draining(until) if until <= now)
     }
 
     /// A request may be handed to the driver now: the last one is written, and the broker does not throttle (KIP-219).
@@ -243,16 +257,22 @@ impl Connection {
         self.writing = false;
         self.active = self.active.max(now);
         let done = self.in_flight.back().filter(|r| !r.is_answered)?;
-        self.unanswered.push_back(done.correlation_id);
-        if self.unanswered.len() > UNANSWERED {
-            self.unanswered.pop_front();
-        }
+        let (first, last) = (done.correlation_id, done.correlation_id);
+        self.unanswered = Some((self.unanswered.map_or(first, |ids| ids.0), last));
         self.take(VecDeque::pop_back)
     }
 
-    /// An answer with this id is to be passed over.
+    /// A response with this id is to be passed over.
     pub(crate) fn expects_no_answer(&self, correlation_id: i32) -> bool {
-        self.unanswered.contains(&correlation_id)
+        let Some((first, last)) = self.unanswered else {
+            return false;
+        };
+        // Ids begin again at 0 after the largest.
+        let since_first = |id: i32| id.wrapping_sub(first) & i32::MAX;
+        let is_awaited = |r: &InFlight| r.is_answered && r.correlation_id == correlation_id;
+        correlation_id >= 0
+            && since_first(correlation_id) <= since_first(last)
+            && !self.in_flight.iter().any(is_awaited)
     }
 
     pub(crate) fn is_writing(&self) -> bool {
@@ -355,6 +375,12 @@ impl Connection {
         self.next_correlation_id > 0
     }
 
+    /// Marks it as draining: the driver is told, and the peer's end or `until` ends it.
+    pub(crate) fn drain(&mut self, why: Disconnect, until: Instant) {
+        self.stage = Stage::Draining(until);
+        self.why = Some(why);
+    }
+
     /// Marks it as closing; the driver is told, and what follows comes with its answer.
     pub(crate) fn close(&mut self, why: Disconnect) {
         self.stage = Stage::Closing;
@@ -366,6 +392,7 @@ impl Connection {
         let request = self.oldest().map(|r| r.sent + self.request_timeout);
         match self.stage {
             Stage::Closing => None,
+            Stage::Draining(until) => Some(until),
             Stage::Ready if planted!(NoRequestTimeout) => None,
             Stage::Ready => request,
             _ if planted!(NoSetupTimeout) => None,
@@ -397,6 +424,3 @@ impl Connection {
         Some(taken)
     }
 }
-
-/// Requests without answers that are remembered.
-const UNANSWERED: usize = 64;

@@ -33,6 +33,15 @@ pub enum Command {
         /// Where to.
         address: SocketAddr,
     },
+    /// Shut down the writing half of a link once its transmit is written, and read on until the peer closes or a
+    /// [`Disconnect`](Self::Disconnect) comes; what is read may be handed in or discarded. The end of the link is answered
+    /// with [`handle_disconnected`](crate::ProducerCore::handle_disconnected) as ever.
+    ///
+    /// A driver that can't do so may ignore it: a `Disconnect` follows within a second.
+    Shutdown {
+        /// The link.
+        connection: ConnectionId,
+    },
     /// Close a link now, in whatever state it is, and answer with
     /// [`handle_disconnected`](crate::ProducerCore::handle_disconnected), giving back the transmit that was
     /// outstanding.

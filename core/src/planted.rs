@@ -109,6 +109,7 @@ defects! {
     RefusalLeaks 97 "The room of a record that is refused at the end of its wait stays charged.";
     WaitsForEver 46 "max.block.ms does not end a wait.";
     FreesUnderWay 39 "The memory of a batch that expired is free while its bytes are still being written.";
+    ClosesWithoutDraining 169 "A connection that carried unacknowledged records is closed with input unread.";
     TakesNegativeTimes 143 "A record with a negative timestamp is taken.";
     ClockRunsBack 136 "The producer's clock follows a time that runs back.";
     FlushMissesOne 106 "A flush ends one batch too early.";

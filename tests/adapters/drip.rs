@@ -4,7 +4,7 @@
 use std::{
     future::Future,
     io::{self, ErrorKind, IoSlice, Read, Write},
-    net::{SocketAddr, TcpStream},
+    net::{Shutdown, SocketAddr, TcpStream},
     pin::pin,
     sync::{
         Arc, Mutex,
@@ -114,5 +114,9 @@ impl Stream for Drops {
     ) -> Poll<io::Result<usize>> {
         let first = &slices[0];
         again(cx, self.0.write(&first[..first.len().min(997)]))
+    }
+
+    fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.0.shutdown(Shutdown::Write))
     }
 }

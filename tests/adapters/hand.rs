@@ -321,6 +321,10 @@ impl Stream for Link {
         }
         Poll::Ready(Ok(written))
     }
+
+    fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        panic!("nothing is staged that is sent without acknowledgements")
+    }
 }
 
 impl Drop for Link {

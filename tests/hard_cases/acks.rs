@@ -75,6 +75,60 @@ fn h139_without_acknowledgements_a_close_ends_with_the_last_write() {
 }
 
 #[test]
+fn h169_a_link_without_acknowledgements_is_closed_once_the_broker_has_read_it() {
+    let mut stage = singles(&[("acks", "0")]);
+    let last = send_letters(&mut stage, 1)[0];
+    let start = stage.now();
+    stage.close(Duration::from_secs(10));
+    assert!(stage.is_written(last), "it is with the socket");
+    stage.run_for(Duration::from_micros(1_500));
+    assert_eq!((stage.links(1), stage.closed()), (1, None), "it is read on");
+    stage.run_until(|stage| stage.closed().is_some());
+    // To the broker and back; nobody waits any longer.
+    assert!(stage.now() - start <= Duration::from_millis(3));
+    assert_eq!(stage.log("letters", 0), ["first", "letter 0"]);
+    stage.check();
+}
+
+#[test]
+fn h169_a_broker_that_never_closes_holds_up_a_close_for_a_second_at_most_and_within_its_time() {
+    for (grace, most) in [(10_000, 1_000), (400, 400), (0, 0)] {
+        let mut stage = singles(&[("acks", "0")]);
+        stage.lose_requests(1, true);
+        send_letters(&mut stage, 1);
+        stage.run_for(Duration::from_millis(1));
+        let start = stage.now();
+        stage.close(Duration::from_millis(grace));
+        stage.run_until(|stage| stage.closed().is_some());
+        assert_eq!(stage.now() - start, Duration::from_millis(most));
+    }
+}
+
+#[test]
+fn h169_with_acknowledgements_a_close_waits_for_nobody() {
+    for acks in ["1", "all"] {
+        let mut stage = singles(&[("acks", acks)]);
+        stage.close(Duration::from_secs(10));
+        assert_eq!(stage.closed(), Some(None));
+    }
+}
+
+#[test]
+fn h139_responses_to_many_requests_that_ask_for_none_are_passed_over() {
+    let mut stage = singles(&[("acks", "0"), ("metadata.max.age.ms", "500")]);
+    stage.model.set_answers_unacknowledged(true);
+    stage.hold_answers(1);
+    let letters = send_letters(&mut stage, 200);
+    stage.run_for(Duration::from_millis(100));
+    stage.release_answers(1);
+    stage.run_for(Duration::from_secs(2));
+    assert!(letters.iter().all(|&n| stage.is_written(n)));
+    assert_eq!((stage.links(1), stage.warnings()), (1, &[][..]));
+    assert_eq!(stage.log("letters", 0).len(), 201);
+    stage.check();
+}
+
+#[test]
 fn h140_what_the_leader_alone_acknowledged_may_die_with_it() {
     let mut stage = singles(&[("acks", "1")]);
     let acknowledged = send_letters(&mut stage, 3);

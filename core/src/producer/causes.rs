@@ -46,7 +46,7 @@ impl ProducerCore {
             .or_else(|| self.link_coming_up())
     }
 
-    /// Notes trouble with a broker, which is the reason for whatever waits until a link gets ready.
+    /// Notes trouble with a broker, which is the reason for whatever waits until a broker answers.
     pub(super) fn note_trouble(&mut self, cause: Cause) {
         self.trouble = Some(cause.clone());
         self.warn(Warning::Broker(cause));

@@ -98,10 +98,11 @@ impl ProducerCore {
     }
 
     fn leave(&mut self, fatal: Option<Fatal>) {
-        self.ending = Ending::Leaving(fatal);
+        // Before the state changes, which knows how long the links may take.
         for slot in 0..self.peers.len() as u32 {
             self.close_link(slot, Disconnect::Requested);
         }
+        self.ending = Ending::Leaving(fatal);
     }
 
     pub(super) fn closing_deadline(&self) -> Option<Instant> {

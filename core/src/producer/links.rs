@@ -275,17 +275,46 @@ impl ProducerCore {
         self.is_due_now();
     }
 
-    /// Has the driver close a link; what was under way on it is settled when the driver reports that it is closed.
+    /// Has the driver close a link; what was in flight on it is settled when the driver reports that it is closed.
+    ///
+    /// A link that carried records under acks=0 is drained first, if it is closed in peace: closing a socket with unread
+    /// input resets the connection, which takes from the peer what it has received and not read yet (H169).
     pub(super) fn close_link(&mut self, peer: u32, why: Disconnect) {
+        let until = self.drain_deadline(&why);
         let connection = self.peers[peer as usize].connection_id(peer);
         if let Some(link) = self.peers[peer as usize].link_mut()
             && !link.is_closing()
         {
             debug!(slot = peer, why = ?why, "link is closed");
-            link.close(why);
+            let drains = link.carried_unanswered() && until > self.clock;
+            self.commands.push_back(if drains {
+                link.drain(why, until);
+                Command::Shutdown { connection }
+            } else {
+                link.close(why);
+                Command::Disconnect { connection }
+            });
+            self.is_due_now();
+        }
+    }
+
+    /// Has the driver close a link that was drained for long enough.
+    pub(super) fn end_drain(&mut self, peer: u32) {
+        let connection = self.peers[peer as usize].connection_id(peer);
+        if let Some(link) = self.peers[peer as usize].link_mut() {
+            link.close(link.why.unwrap_or(Disconnect::Requested));
             self.commands.push_back(Command::Disconnect { connection });
             self.is_due_now();
         }
+    }
+
+    /// Until when a link may be drained that is closed for this reason; the clock's origin if not at all.
+    fn drain_deadline(&self, why: &Disconnect) -> Instant {
+        if !is_planned(why) || planted!(ClosesWithoutDraining) {
+            return Instant::ORIGIN;
+        }
+        let closed = self.closing_deadline().unwrap_or(Instant::NEVER);
+        closed.min(self.clock + DRAIN)
     }
 
     /// Closes a link that nothing uses; with nothing on its way anywhere, memory kept for batches is freed too.
@@ -414,7 +443,11 @@ impl ProducerCore {
         let take = |core: &mut Self, throttle_time_ms| {
             let link = core.peers[peer as usize].link_mut().expect("it was there");
             link.throttle(now, throttle_time_ms);
-            link.answered(now)
+            let answered = link.answered(now);
+            if api != ApiKey::API_VERSIONS {
+                core.trouble = None; // a broker is reached, and answers what is asked
+            }
+            answered
         };
         match api {
             ApiKey::API_VERSIONS => {
@@ -494,7 +527,6 @@ impl ProducerCore {
             .expect("the answer is this link's");
         if let Negotiation::Ready = link.negotiate(version, response)? {
             self.peers[peer as usize].ready();
-            self.trouble = None;
             debug!(
                 host = &*self.peers[peer as usize].host,
                 port = self.peers[peer as usize].port,
@@ -527,11 +559,7 @@ impl ProducerCore {
         if !was_ready && link.asked_versions() {
             state.negotiation_failures = state.negotiation_failures.wrapping_add(1);
         }
-        let planned = matches!(
-            why,
-            Disconnect::Idle | Disconnect::Replaced | Disconnect::Requested
-        );
-        if planned {
+        if is_planned(why) {
             self.peers[peer as usize].last = None;
             if !self.rings[peer as usize].is_empty() {
                 self.want_link(peer);
@@ -576,6 +604,18 @@ impl ProducerCore {
         }
     }
 }
+
+/// The core itself decided to close the link, and not since something is wrong with it.
+fn is_planned(why: &Disconnect) -> bool {
+    matches!(
+        why,
+        Disconnect::Idle | Disconnect::Replaced | Disconnect::Requested
+    )
+}
+
+/// How long a link is drained at most. A broker closes when it has read everything, so that this passes only with one that
+/// is very slow, or gone.
+const DRAIN: core::time::Duration = core::time::Duration::from_secs(1);
 
 /// Bytes after a response's last field that are passed over. More would rather be fields that were counted wrongly.
 const MOST_TRAILING_BYTES: usize = 16;

@@ -111,7 +111,7 @@ pub struct ProducerCore {
     commands: VecDeque<Command>,
     events: VecDeque<Event>,
     warnings: usize,
-    /// The latest trouble with a broker, until a link gets ready.
+    /// The latest trouble with a broker, until one answers.
     trouble: Option<Cause>,
     deadline: Instant,
     reason: TimeoutReason,

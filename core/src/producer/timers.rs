@@ -4,6 +4,7 @@ use super::{ProducerCore, ProducerId};
 use crate::{
     connection::Connection,
     error::{DeliveryError, ResolveError},
+    peer::Peer,
     time::Instant,
 };
 
@@ -21,7 +22,7 @@ pub enum TimeoutReason {
     MaxBlock,
     /// A retry's back-off ends.
     RetryBackoff,
-    /// A link's set-up or request time-out, or a reconnect's back-off.
+    /// A link's set-up or request time-out, the end of its draining, or a reconnect's back-off.
     Connection,
     /// A link is idle for too long.
     Idle,
@@ -109,6 +110,17 @@ impl ProducerCore {
             for peer in 0..self.peers.len() {
                 self.arm_peer(peer, needs_any);
             }
+        } else {
+            self.arm_drains();
+        }
+    }
+
+    /// At the producer's end nothing but draining takes time.
+    fn arm_drains(&mut self) {
+        let links = self.peers.iter().filter_map(Peer::link);
+        let draining = links.filter(|link| link.is_closing());
+        if let Some(at) = draining.filter_map(Connection::next_timeout).min() {
+            self.arm(at, TimeoutReason::Connection);
         }
     }
 
@@ -159,6 +171,9 @@ impl ProducerCore {
         #[cfg(planted)]
         if planted!(WritesIntoMiddle) && peer.link_mut().is_some_and(|l| l.stops_writing(now)) {
             return self.mark_link(slot);
+        }
+        if peer.link().is_some_and(|link| link.is_drained(now)) {
+            return self.end_drain(slot);
         }
         if let Some(why) = peer.link().and_then(|link| link.timed_out(now)) {
             return self.close_link(slot, why);

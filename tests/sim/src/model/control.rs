@@ -58,6 +58,11 @@ impl Model {
         self.settings.listens_while_throttling = on;
     }
 
+    /// Whether Produce is answered under acks=0 too, against the protocol, as Tansu's broker does.
+    pub fn set_answers_unacknowledged(&mut self, on: bool) {
+        self.settings.answers_unacknowledged = on;
+    }
+
     /// Whether NOT_LEADER_OR_FOLLOWER names the leader and its address (KIP-951, Produce 10 and newer); it does by default.
     pub fn set_leader_hints(&mut self, on: bool) {
         self.settings.leader_hints = on;

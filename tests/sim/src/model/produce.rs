@@ -103,6 +103,7 @@ impl Model {
             // Nobody waits for an answer; a closed connection is how Kafka tells of an error.
             return match held.fate == Fate::Answered && held.is_refused() {
                 true => Answer::Disconnect,
+                false if self.settings.answers_unacknowledged => self.finish(held),
                 false => self.fulfil(caller, held.fate, None),
             };
         }

@@ -20,6 +20,7 @@ pub(crate) struct Settings {
     /// How long a request and an answer may be on their way, if throttling is watched.
     pub(crate) throttle_grace: Option<Duration>,
     pub(crate) listens_while_throttling: bool,
+    pub(crate) answers_unacknowledged: bool,
     /// What the clock on the wall shows when the time since the start is zero.
     pub(crate) wall_clock_at_start: Duration,
 }
@@ -38,6 +39,7 @@ impl Default for Settings {
             producer_rules: ProducerRules::default(),
             throttle_grace: None,
             listens_while_throttling: false,
+            answers_unacknowledged: false,
             wall_clock_at_start: Duration::from_secs(1_800_000_000),
         }
     }

@@ -52,6 +52,8 @@ pub(crate) struct Machine {
     pub(crate) jitter: Duration,
     /// Bytes per second each way; `None`: without limit.
     pub(crate) bandwidth: Option<usize>,
+    /// How long the broker is busy with each request before it reads the next of the same connection.
+    pub(crate) read_pause: Duration,
     /// Bytes that a producer's socket takes before any has arrived.
     pub(crate) send_buffer: usize,
     /// Bytes that producers write are lost from now on.
@@ -93,6 +95,7 @@ impl Machine {
             latency: Duration::from_millis(1),
             jitter: Duration::ZERO,
             bandwidth: None,
+            read_pause: Duration::ZERO,
             send_buffer: 128 << 10,
             loses_requests: false,
             detour: Duration::ZERO,

@@ -58,8 +58,12 @@ pub(crate) enum Arrival {
     Dialled { wire: u64 },
     /// Bytes reach the broker's end.
     AtBroker { wire: u64, bytes: Bytes },
-    /// The broker's end learns that the producer's is gone.
+    /// The broker's end learns that the producer writes no more.
     Hangup { wire: u64 },
+    /// The broker's end learns that the producer's was reset.
+    Reset { wire: u64 },
+    /// The broker reads its next request.
+    ReadsOn { wire: u64 },
     /// The broker lets go of an answer.
     AnswerIsDue { wire: u64, frame: Bytes },
     /// The cluster can give an answer that it had to hold back.

@@ -114,6 +114,11 @@ impl driver::Stream for Socket {
     ) -> Poll<io::Result<usize>> {
         self.network.lock().write(self.wire, cx, slices)
     }
+
+    fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.network.lock().shut_down(self.wire);
+        Poll::Ready(Ok(()))
+    }
 }
 
 impl Drop for Socket {

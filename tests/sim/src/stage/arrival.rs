@@ -39,6 +39,7 @@ impl Stage {
             }
             Delivery::Writable { connection } => self.write(connection),
             Delivery::Request { serial, bytes } => self.at_broker(serial, &bytes),
+            Delivery::Shutdown { serial } => self.hang_up(serial),
             Delivery::Hangup { serial } => self.forget(serial),
             Delivery::AnswerIsDue { serial, frame } => self.answer(serial, frame),
             Delivery::Answer { connection, bytes } => {

@@ -92,6 +92,7 @@ impl Stage {
                 self.network
                     .schedule(self.now + round_trip, Delivery::Dialled { connection });
             }
+            Command::Shutdown { connection } => self.shut_down(connection),
             Command::Disconnect { connection } => self.lose(connection, Disconnect::Requested),
             Command::Work(work) => {
                 let at = self.now + self.work_time;
@@ -145,6 +146,21 @@ impl Stage {
         } else {
             self.network
                 .schedule(self.now + TICK, Delivery::Writable { connection });
+        }
+    }
+
+    /// The producer writes no more on a link: the broker, which has read everything, closes its end.
+    fn shut_down(&mut self, connection: ConnectionId) {
+        let Some(link) = self.network.links.get(&connection) else {
+            return;
+        };
+        let (broker, serial) = (link.broker, link.serial);
+        let at = link
+            .busy_to
+            .max(self.now + self.network.path(broker).latency);
+        let link = &self.network.links[&connection];
+        if !link.is_deaf {
+            self.network.schedule(at, Delivery::Shutdown { serial });
         }
     }
 

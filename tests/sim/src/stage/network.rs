@@ -56,6 +56,10 @@ pub(crate) enum Delivery {
         serial: u64,
         bytes: Bytes,
     },
+    /// The producer writes no more.
+    Shutdown {
+        serial: u64,
+    },
     /// The producer's end is closed.
     Hangup {
         serial: u64,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ottla::Acks;
 
-use super::plan::Plan;
+use super::plan::{Ending, Plan};
 use super::rules::{keeps_identities, spares_epochs, spares_leaders};
 use crate::{Chance, Fault, FaultKind, Hostile, On, Produced, World, code};
 
@@ -25,6 +25,8 @@ pub(crate) enum Focus {
     LateRefusals,
     /// Brokers say why nothing goes on: a topic is not there, and too few replicas are in sync.
     Reasons,
+    /// Nothing is acknowledged, and brokers are slow to read when connections are closed.
+    Farewells,
 }
 
 /// How often a trial tells the story that it dwells on.
@@ -41,6 +43,7 @@ impl Plan {
             20..25 if self.is_idempotent => Some(Focus::Refusals),
             25..33 if self.is_idempotent => Some(Focus::LateRefusals),
             33..38 if self.acks == Acks::All => Some(Focus::Reasons),
+            33..63 if self.acks == Acks::None => Some(Focus::Farewells),
             _ => None,
         };
         match self.focus {
@@ -109,6 +112,21 @@ impl Plan {
                 self.set("max.block.ms", "5000");
                 self.set("retry.backoff.max.ms", "1000");
             }
+            Some(Focus::Farewells) => {
+                // Nothing that loses records by itself, and every end is an orderly one.
+                self.kinds = vec![FaultKind::GrowTopic];
+                self.ending = *chance.pick(&[Ending::Rest, Ending::Close, Ending::Drop]);
+                // Connections are closed now and then while something is sent.
+                self.set("connections.max.idle.ms", "1000");
+                self.set("metadata.max.age.ms", "500");
+                // No answer is given up.
+                self.request_timeout = Duration::from_secs(30);
+                self.delivery_timeout = Duration::from_secs(60);
+                self.set("request.timeout.ms", "30000");
+                self.set("delivery.timeout.ms", "60000");
+                self.set("socket.connection.setup.timeout.ms", "10000");
+                self.set("socket.connection.setup.timeout.max.ms", "30000");
+            }
         }
         self
     }
@@ -119,8 +137,10 @@ impl Plan {
             // A record from the future would be a cause to begin a new epoch.
             world.cluster.set_timestamp_lead(1 << 60);
         }
-        if self.focus == Some(Focus::Reasons) {
-            self.fail_with_reasons(world);
+        match self.focus {
+            Some(Focus::Reasons) => self.fail_with_reasons(world),
+            Some(Focus::Farewells) => self.read_slowly(world),
+            _ => {}
         }
         for _ in 0..TIMES {
             match self.focus {
@@ -142,6 +162,21 @@ impl Plan {
             world.cluster.hide_topic(&hidden, false);
             world.cluster.set_min_insync_replicas(1);
         });
+    }
+
+    /// Brokers read one request after the other, and answer those that ask for no answer as well.
+    fn read_slowly(&self, world: &mut World) {
+        world.cluster.set_answers_unacknowledged(true);
+        // Whatever is sent is taken: a refusal is a connection that the broker closes.
+        world.cluster.set_timestamp_lead(1 << 60);
+        for topic in &self.topics {
+            let limit = 1 << 20;
+            let cluster = &mut world.cluster;
+            cluster.set_topic_max_message_bytes(&topic.name, limit);
+        }
+        for broker in 1..=i32::from(self.brokers) {
+            world.set_read_pause(broker, Duration::from_millis(5));
+        }
     }
 
     /// The topic that is not there where a trial dwells on reasons.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ottla::{Acks, DeliveryError, RecordMetadata, Undelivered};
 
 use super::finds::{Finds, Lost, Place};
+use super::focus::Focus;
 use super::ledger::{Entry, Fate};
 use super::letter::Letter;
 use super::plan::Ending;
@@ -171,7 +172,11 @@ impl Trial {
             }
             Fate::Written(written) if !self.is_where_it_was_written(n, written, finds) => {
                 let what = format!("record {n} is not where it was written: {written:?}");
-                return Err(("I1", what));
+                let rule = match self.plan.acks {
+                    Acks::None => "H169",
+                    _ => "I1",
+                };
+                return Err((rule, what));
             }
             Fate::NotWritten(why) if !places.is_empty() => {
                 let what = format!("record {n} is in the log at {places:?}: {why}");
@@ -208,7 +213,8 @@ impl Trial {
         let is_mistaken = self.plan.names_old_duplicates
             && written.offset.is_none()
             && (finds.incarnations > 1 || self.has_lost_state(name, written.partition));
-        self.plan.acks == Acks::None
+        let is_loss_free = self.plan.focus == Some(Focus::Farewells);
+        self.plan.acks == Acks::None && !is_loss_free
             || is_mistaken
             || finds.places(n).iter().any(is_it)
             || lost.any(|lost| is_it(&lost.place))

@@ -65,6 +65,12 @@ impl World {
         self.on_machine(broker, |machine| machine.bandwidth = bytes);
     }
 
+    /// A broker is busy for so long with each request before it reads the next of the same connection; not at all by
+    /// default. What it has not read is lost when the connection is reset.
+    pub fn set_read_pause(&mut self, broker: i32, pause: Duration) {
+        self.on_machine(broker, |machine| machine.read_pause = pause);
+    }
+
     /// Sets the bytes that a producer's socket takes before any has arrived.
     pub fn set_send_buffer(&mut self, broker: i32, bytes: usize) {
         self.on_machine(broker, |machine| machine.send_buffer = bytes.max(1));

@@ -357,7 +357,12 @@ impl World {
                     self.serve(wire);
                 }
             }
-            Arrival::Hangup { wire } => self.forget(wire),
+            Arrival::Hangup { wire } => {
+                self.network.lock().input_ends(wire);
+                self.serve(wire);
+            }
+            Arrival::Reset { wire } => self.forget(wire),
+            Arrival::ReadsOn { wire } => self.serve(wire),
             Arrival::AnswerIsDue { wire, frame } => self.answer(wire, frame, true),
             // Whatever arrives lets the cluster give its answers.
             Arrival::AnswerIsReady => self.armed = None,
@@ -394,9 +399,15 @@ impl World {
             };
             match request {
                 Ok(Some(request)) => self.handle(wire, broker, &request),
-                Ok(None) => return,
+                Ok(None) => break,
                 Err(()) => return self.hang_up(wire),
             }
+        }
+        let read = self.network.lock().is_read_to_its_end(wire);
+        match read {
+            Some(true) => self.hang_up(wire),
+            Some(false) => self.forget(wire),
+            None => {}
         }
     }
 

@@ -77,6 +77,9 @@ impl Network {
         let Some(head) = wire.inbox.first_chunk() else {
             return Ok(None);
         };
+        if wire.reads_from > self.now {
+            return Ok(None);
+        }
         let length = usize::try_from(i32::from_be_bytes(*head)).map_err(|_| ())?;
         if length > MOST_OF_A_REQUEST {
             return Err(());
@@ -85,7 +88,27 @@ impl Network {
             return Ok(None);
         }
         let mut frame = wire.inbox.split_to(4 + length);
+        let pause = self.machines.get(&wire.address).map(|m| m.read_pause);
+        if let Some(pause) = pause.filter(|pause| !pause.is_zero()) {
+            wire.reads_from = self.now + pause;
+            let at = wire.reads_from;
+            self.schedule(at, Arrival::ReadsOn { wire: serial });
+        }
         Ok(Some(frame.split_off(4).freeze()))
+    }
+
+    /// The producer has written its last byte, and that has arrived.
+    pub(crate) fn input_ends(&mut self, serial: u64) {
+        if let Some(wire) = self.wires.get_mut(&serial) {
+            wire.input_ended = true;
+        }
+    }
+
+    /// The broker has read all that will ever come, and whether the producer still listens; `None` before that.
+    pub(crate) fn is_read_to_its_end(&self, serial: u64) -> Option<bool> {
+        let wire = self.wires.get(&serial)?;
+        let is_read = wire.input_ended && !wire.hung_up && wire.reads_from <= self.now;
+        is_read.then_some(!wire.left)
     }
 
     /// The broker sends an answer; `tampered` if something may happen to it on the way.
@@ -187,7 +210,11 @@ impl Network {
 
     /// Bytes have arrived at the producer's end.
     pub(crate) fn at_producer(&mut self, serial: u64, bytes: Bytes) {
-        if let Some(wire) = self.wires.get_mut(&serial).filter(|wire| wire.is_open()) {
+        let wire = self.wires.get_mut(&serial);
+        if wire.as_ref().is_some_and(|wire| wire.left && !wire.hung_up) {
+            return self.reset_later(serial);
+        }
+        if let Some(wire) = wire.filter(|wire| wire.is_open()) {
             wire.arrived.push_back(bytes);
             if let Some(reader) = wire.reader.take() {
                 reader.wake();

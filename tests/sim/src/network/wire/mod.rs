@@ -24,8 +24,14 @@ pub(crate) struct Wire {
     end: Option<End>,
     /// The producer's end is closed by itself.
     left: bool,
+    /// The producer writes no more.
+    is_shut: bool,
+    /// The broker's end has all that the producer ever wrote.
+    input_ended: bool,
     /// The broker's end is closed.
     hung_up: bool,
+    /// The broker reads no request before this.
+    reads_from: Duration,
     /// What was written and has not arrived.
     buffered: usize,
     busy_to: Duration,
@@ -87,7 +93,10 @@ impl Wire {
             dial: Some(dial),
             end: None,
             left: false,
+            is_shut: false,
+            input_ended: false,
             hung_up: false,
+            reads_from: Duration::ZERO,
             buffered: 0,
             busy_to: Duration::ZERO,
             busy_from: Duration::ZERO,

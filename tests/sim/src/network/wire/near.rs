@@ -139,12 +139,22 @@ impl Network {
         Poll::Ready(Ok(piece.len()))
     }
 
-    /// The producer lets go of a connection, whatever its state.
+    /// The producer writes no more, and reads on.
+    pub(crate) fn shut_down(&mut self, serial: u64) {
+        if let Some(wire) = self.wires.get_mut(&serial)
+            && !std::mem::replace(&mut wire.is_shut, true)
+        {
+            self.hang_up_later(serial);
+        }
+    }
+
+    /// The producer lets go of a connection, whatever its state. One with unread input is reset.
     pub(crate) fn leave(&mut self, serial: u64) {
         let Some(wire) = self.wires.get_mut(&serial) else {
             return;
         };
         wire.left = true;
+        let (was_shut, is_unread) = (wire.is_shut, !wire.arrived.is_empty());
         (wire.reader, wire.writer, wire.dial) = (None, None, None);
         let fact = Fact::Left {
             wire: serial,
@@ -158,11 +168,25 @@ impl Network {
             silent: self.now - wire.read,
         };
         self.facts.push(fact);
-        self.hang_up_later(serial);
+        if is_unread {
+            self.reset_later(serial);
+        } else if !was_shut {
+            self.hang_up_later(serial);
+        }
         self.forget_dead(serial);
     }
 
     fn hang_up_later(&mut self, serial: u64) {
+        self.tell_broker(serial, Arrival::Hangup { wire: serial });
+    }
+
+    /// Bytes came that nobody reads any more: the broker loses what it has not read yet.
+    pub(super) fn reset_later(&mut self, serial: u64) {
+        self.tell_broker(serial, Arrival::Reset { wire: serial });
+    }
+
+    /// Something reaches the broker's end behind all that was written.
+    fn tell_broker(&mut self, serial: u64, arrival: Arrival) {
         let wire = &self.wires[&serial];
         let latency = self
             .machines
@@ -170,7 +194,7 @@ impl Network {
             .map_or(Duration::ZERO, |m| m.one_way());
         if !wire.deaf {
             let at = wire.busy_to.max(self.now + latency);
-            self.schedule(at, Arrival::Hangup { wire: serial });
+            self.schedule(at, arrival);
         }
     }
 }

@@ -107,6 +107,7 @@ defects! {
     LastComesFirst 98 "Who begins to wait for room last has it first.";
     GrantLeaks 99 "The room of a waiter that leaves just when it has it is lost.";
     RefusalLeaks 97 "The room of a record that is refused at the end of its wait stays charged.";
+    KeepsReasons 168 "What brokers said of a topic, and why the batch before failed, is not told.";
     WaitsForEver 46 "max.block.ms does not end a wait.";
     FreesUnderWay 39 "The memory of a batch that expired is free while its bytes are still being written.";
     ClosesWithoutDraining 169 "A connection that carried unacknowledged records is closed with input unread.";

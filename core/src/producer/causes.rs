@@ -19,7 +19,13 @@ impl ProducerCore {
         let failed = batch.last.clone();
         failed
             .or_else(|| self.link_obstacle(peer))
-            .or_else(|| partition.last.as_deref().cloned())
+            .or_else(|| {
+                partition
+                    .last
+                    .as_deref()
+                    .filter(|_| !planted!(KeepsReasons))
+                    .cloned()
+            })
             .or_else(|| self.producer_id_obstacle())
             .or_else(|| (!peer.is_ready()).then(|| not_connected(peer)))
             .unwrap_or(Cause::Busy)

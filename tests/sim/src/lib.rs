@@ -70,7 +70,7 @@ pub use model::{
     Produced,
 };
 pub use network::{Dialling, Lookup as Resolving, Tamper};
-pub use server::{Builder, Cluster};
+pub use server::{Builder, Cluster, Port};
 pub use stage::{Cut, Dial, Fate, Lookup, Sent, Stage};
 pub use trial::{Broken, ELSEWHERE, Report, Trial};
 pub use world::{Clock, Fact, FaultKind, Layer, Line, Spawner, Stuck, Told, World};

@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::{Shared, connection, reachable};
+use super::{Port, Shared, connection, reachable};
 
 /// How long the listener's thread may take to see that it should end.
 const WAKE_UP: Duration = Duration::from_secs(1);
@@ -17,7 +17,7 @@ const REST: Duration = Duration::from_millis(20);
 /// A broker that listens, or has been stopped.
 #[derive(Debug)]
 pub(crate) struct Broker {
-    address: SocketAddr,
+    port: Port,
     stop: Arc<Stop>,
     listener: Option<JoinHandle<()>>,
 }
@@ -36,33 +36,51 @@ struct State {
     threads: Vec<JoinHandle<()>>,
 }
 
-/// Binds an address, and says which one it was if that fails.
-pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    TcpListener::bind(address).map_err(|e| io::Error::new(e.kind(), format!("{address}: {e}")))
+/// Listens on a port, and says which one it was if that fails.
+pub(crate) fn listen(port: &Port) -> io::Result<TcpListener> {
+    named(port.address(), port.listen())
+}
+
+/// An error with the address in front.
+pub(crate) fn named<T>(address: SocketAddr, result: io::Result<T>) -> io::Result<T> {
+    result.map_err(|e| io::Error::new(e.kind(), format!("{address}: {e}")))
 }
 
 impl Broker {
     pub(crate) fn start(
         id: i32,
-        address: SocketAddr,
+        port: Port,
         listener: TcpListener,
         shared: Arc<Shared>,
     ) -> io::Result<Broker> {
-        let stop = Arc::new(Stop::default());
-        let inner = stop.clone();
-        let accepting = move || accept(&listener, id, &shared, &inner);
+        let mut broker = Broker {
+            port,
+            stop: Arc::default(),
+            listener: None,
+        };
+        broker.serve(id, listener, shared)?;
+        Ok(broker)
+    }
+
+    /// Listens again on the port of a broker that was stopped.
+    pub(crate) fn restart(&mut self, id: i32, shared: Arc<Shared>) -> io::Result<()> {
+        let listener = listen(&self.port)?;
+        self.serve(id, listener, shared)
+    }
+
+    fn serve(&mut self, id: i32, listener: TcpListener, shared: Arc<Shared>) -> io::Result<()> {
+        self.stop = Arc::default();
+        let stop = self.stop.clone();
+        let accepting = move || accept(&listener, id, &shared, &stop);
         let thread = thread::Builder::new()
             .name(format!("broker-{id}"))
             .spawn(accepting)?;
-        Ok(Broker {
-            address,
-            stop,
-            listener: Some(thread),
-        })
+        self.listener = Some(thread);
+        Ok(())
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        self.port.address()
     }
 
     pub(crate) fn runs(&self) -> bool {
@@ -78,7 +96,7 @@ impl Broker {
         self.stop.changed.notify_all();
         // The listener's thread waits in accept; a connection wakes it. If that can't be made, the thread is left alone
         // rather than waited for without an end.
-        let woken = TcpStream::connect_timeout(&reachable(self.address), WAKE_UP).is_ok();
+        let woken = TcpStream::connect_timeout(&reachable(self.address()), WAKE_UP).is_ok();
         if woken || listener.is_finished() {
             let _ = listener.join();
         }

@@ -4,6 +4,7 @@ mod broker;
 mod builder;
 mod connection;
 mod frame;
+mod port;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -15,6 +16,7 @@ use crate::Model;
 use broker::Broker;
 
 pub use builder::Builder;
+pub use port::Port;
 
 /// A Kafka cluster in this process that listens on real TCP ports: for programs to try, and for users' own tests.
 ///
@@ -67,20 +69,19 @@ impl Cluster {
         let ids: Vec<i32> = model.brokers().collect();
         let mut listening = Vec::with_capacity(ids.len());
         for (&id, &address) in ids.iter().zip(addresses) {
-            let listener = broker::listen(address)?;
-            let address = listener.local_addr()?;
+            let port = broker::named(address, Port::at(address))?;
+            let address = port.address();
             let host =
                 advertised_host.map_or_else(|| reachable(address).ip().to_string(), str::to_owned);
             model.set_address(id, &host, address.port());
-            listening.push((id, address, listener));
+            listening.push((id, broker::listen(&port)?, port));
         }
         let shared = Arc::new(Shared {
             model: Mutex::new(model),
             start: Instant::now(),
         });
-        let start = |(id, address, listener)| {
-            Ok((id, Broker::start(id, address, listener, shared.clone())?))
-        };
+        let start =
+            |(id, listener, port)| Ok((id, Broker::start(id, port, listener, shared.clone())?));
         let brokers = listening
             .into_iter()
             .map(start)
@@ -113,8 +114,9 @@ impl Cluster {
         self.brokers().values().map(Broker::address).collect()
     }
 
-    /// Stops a broker: its port refuses, its connections are closed, its partitions go to other replicas. Does nothing if it
-    /// is stopped already or not of this cluster.
+    /// Stops a broker: its port refuses, its connections are closed, its partitions go to other replicas. Nobody else can
+    /// take the port meanwhile ([`Port`] says where that holds). Does nothing if it is stopped already or not of this
+    /// cluster.
     pub fn stop_broker(&self, id: i32) {
         if let Some(broker) = self.brokers().get_mut(&id).filter(|broker| broker.runs()) {
             self.with_model(|model| model.stop_broker(id));
@@ -125,8 +127,7 @@ impl Cluster {
     /// Starts a stopped broker again, on the same port. Does nothing if it runs or is not of this cluster.
     pub fn start_broker(&self, id: i32) -> io::Result<()> {
         if let Some(broker) = self.brokers().get_mut(&id).filter(|broker| !broker.runs()) {
-            let address = broker.address();
-            *broker = Broker::start(id, address, broker::listen(address)?, self.shared.clone())?;
+            broker.restart(id, self.shared.clone())?;
             self.with_model(|model| model.start_broker(id));
         }
         Ok(())

@@ -4,13 +4,20 @@ mod common;
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::process;
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use common::*;
 use kafka_protocol::messages::{FetchRequest, MetadataResponse, ProduceResponse};
-use ottla_sim::{Cluster, Fault, On, code};
+use ottla_sim::{Api, Cluster, Fault, Model, On, Port, code};
+
+/// What takes longer hangs.
+const LIMIT: Duration = Duration::from_secs(60);
+/// Longer than any test.
+const AGES: Duration = Duration::from_secs(3_600);
 
 /// A raw client: frames, and nothing else.
 struct Client(TcpStream);
@@ -18,9 +25,7 @@ struct Client(TcpStream);
 impl Client {
     fn connect(address: SocketAddr) -> Client {
         let stream = TcpStream::connect(address).unwrap();
-        stream
-            .set_read_timeout(Some(Duration::from_secs(10)))
-            .unwrap();
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
         Client(stream)
     }
 
@@ -60,7 +65,8 @@ fn produce_request_of(producer: i64, correlation: i32, sequence: i32) -> Bytes {
         stamp(producer, 0, sequence),
         &[value(&format!("{producer}-{sequence}"))],
     );
-    request(PRODUCE, 12, correlation, &produce(-1, &[("t", 0, batch)]))
+    let body = produce(-1, &[("t", 0, batch)]).with_timeout_ms(AGES.as_millis() as i32);
+    request(PRODUCE, 12, correlation, &body)
 }
 
 fn base_offset(frame: Bytes, correlation: i32) -> i64 {
@@ -68,6 +74,25 @@ fn base_offset(frame: Bytes, correlation: i32) -> i64 {
     let partition = &response.responses[0].partition_responses[0];
     assert_eq!(partition.error_code, code::NONE);
     partition.base_offset
+}
+
+/// Waits until something is true of the model.
+fn until(cluster: &Cluster, what: impl Fn(&Model) -> bool) {
+    let start = Instant::now();
+    while !cluster.with_model(|model| what(model)) {
+        assert!(start.elapsed() < LIMIT, "it never comes to that");
+        thread::yield_now();
+    }
+}
+
+/// Drops a cluster, whose end waits for nobody.
+fn drop_at_once(cluster: Cluster) {
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || {
+        drop(cluster);
+        tell.send(()).unwrap();
+    });
+    told.recv_timeout(LIMIT).expect("the cluster's end hangs");
 }
 
 fn started() -> (Cluster, SocketAddr) {
@@ -97,23 +122,26 @@ fn pipelined_requests_are_answered_in_order() {
 #[test]
 fn answers_wait_for_followers_and_paused_brokers() {
     let (cluster, address) = started();
-    let lag = Duration::from_millis(30);
-    cluster.with_model(|model| model.set_replication_lag("t", 0, lag));
+    cluster.with_model(|model| model.set_replication_lag("t", 0, AGES));
     let mut client = Client::connect(address);
-    let start = Instant::now();
     client.write(&produce_request(1, 0));
+    until(&cluster, |model| model.waits(1, 0));
+    cluster.with_model(|model| {
+        assert_eq!(
+            (model.high_watermark("t", 0), model.log_end("t", 0)),
+            (0, 1)
+        );
+        model.set_replication_lag("t", 0, Duration::ZERO);
+    });
     assert_eq!(base_offset(client.read().unwrap(), 1), 0);
-    assert!(start.elapsed() >= lag);
 
     cluster.with_model(|model| model.pause_broker(1));
     client.write(&produce_request(2, 1));
-    client.0.set_read_timeout(Some(lag)).unwrap();
-    assert!(client.read().is_err(), "the broker does nothing");
-    client
-        .0
-        .set_read_timeout(Some(Duration::from_secs(10)))
-        .unwrap();
-    cluster.with_model(|model| model.resume_broker(1));
+    until(&cluster, |model| model.waits(1, 0));
+    cluster.with_model(|model| {
+        assert_eq!(model.log_end("t", 0), 1, "the broker does nothing");
+        model.resume_broker(1);
+    });
     assert_eq!(base_offset(client.read().unwrap(), 2), 1);
 }
 
@@ -163,18 +191,14 @@ fn two_clients_work_at_once() {
 #[test]
 fn a_waiting_fetch_holds_up_nobody_else() {
     let (cluster, address) = started();
-    cluster.with_model(|model| model.inject(On::Fetch, Fault::Delay(Duration::from_secs(60))));
+    cluster.with_model(|model| model.inject(On::Fetch, Fault::Delay(AGES)));
     let mut reader = Client::connect(address);
     reader.write(&request(FETCH, 12, 1, &FetchRequest::default()));
+    until(&cluster, |model| model.requests(Api::Fetch) == 1);
     let mut writer = Client::connect(address);
-    let begun = Instant::now();
     writer.write(&produce_request(1, 0));
     assert_eq!(base_offset(writer.read().unwrap(), 1), 0);
-    drop(cluster);
-    assert!(
-        begun.elapsed() < Duration::from_secs(10),
-        "dropping the cluster does not wait for the fetch"
-    );
+    drop_at_once(cluster);
 }
 
 #[test]
@@ -235,39 +259,45 @@ fn a_broker_stops_and_starts_again_on_its_port() {
 
 #[test]
 fn dropping_a_cluster_closes_what_is_open_and_frees_its_ports() {
-    let (cluster, address) = started();
+    // Nobody else gets the port between the first cluster and the second.
+    let port = Port::new().unwrap();
+    let address = port.address();
+    let listening = || Cluster::builder().listen(&address.to_string()).start();
+    let cluster = listening().unwrap();
+    cluster.with_model(|model| model.create_topic("t", 1));
     let mut idle = Client::connect(address);
     let mut half = Client::connect(address);
     half.0.write_all(&[0, 0, 1]).unwrap();
     let mut hung = Client::connect(address);
     cluster.with_model(|model| model.inject(On::produce("t", 0), Fault::Silence));
     hung.write(&produce_request(1, 0));
-    let begun = Instant::now();
-    drop(cluster);
-    assert!(begun.elapsed() < Duration::from_secs(5));
+    until(&cluster, |model| model.requests(Api::Produce) == 1);
+    drop_at_once(cluster);
     assert!(idle.is_closed() && half.is_closed() && hung.is_closed());
-    let again = Cluster::builder()
-        .listen(&address.to_string())
-        .start()
-        .unwrap();
-    assert_eq!(again.addresses(), [address]);
+    assert_eq!(listening().unwrap().addresses(), [address]);
 }
 
 #[test]
 fn brokers_take_consecutive_ports_from_the_one_given() {
-    let free = Cluster::start(1).unwrap().addresses()[0].port();
-    // The next ports are free most of the time; whoever holds one is named.
-    match Cluster::builder()
+    let held = three_ports();
+    let addresses = held.each_ref().map(Port::address);
+    let cluster = Cluster::builder()
         .brokers(3)
-        .listen(&format!("127.0.0.1:{free}"))
+        .listen(&addresses[0].to_string())
         .start()
-    {
-        Ok(cluster) => {
-            let ports: Vec<u16> = cluster.addresses().iter().map(SocketAddr::port).collect();
-            assert_eq!(ports, [free, free + 1, free + 2]);
-        }
-        Err(error) => assert!(error.to_string().starts_with("127.0.0.1:"), "{error}"),
-    }
+        .unwrap();
+    assert_eq!(cluster.addresses(), addresses);
+}
+
+/// Three ports in a row on which nobody listens: below those that the system gives to who asks for any, and others in each
+/// process.
+fn three_ports() -> [Port; 3] {
+    let port = |number: u16| Port::at(([127, 0, 0, 1], number).into()).ok();
+    let three = |n: u32| {
+        let first = 10_000 + ((process::id() + n) % 6_000) as u16 * 3;
+        Some([port(first)?, port(first + 1)?, port(first + 2)?])
+    };
+    (0..100).find_map(three).expect("some are free")
 }
 
 #[test]

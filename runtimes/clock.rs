@@ -197,7 +197,10 @@ pub(crate) fn millis(time: SystemTime) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    };
 
     use super::*;
 
@@ -266,21 +269,33 @@ mod tests {
         assert!(watch.moment(&clock).now >= before, "the tick has changed");
     }
 
+    /// Clocks that stand where they were put.
+    struct Stopped(Mutex<(std::time::Instant, SystemTime)>);
+
+    impl TimeSource for Stopped {
+        fn now(&self) -> std::time::Instant {
+            self.0.lock().unwrap().0
+        }
+
+        fn wall(&self) -> SystemTime {
+            self.0.lock().unwrap().1
+        }
+    }
+
     #[test]
     fn the_wall_is_read_again_after_a_while() {
-        let clock = Clock::start(None);
+        let wall = |millis| UNIX_EPOCH + Duration::from_millis(millis);
+        let start = (std::time::Instant::now(), wall(7));
+        let source = Arc::new(Stopped(Mutex::new(start)));
+        let clock = Clock::start(Some(source.clone()));
         let mut last = clock.moment();
-        last.wall = 7;
-        let held = clock.moment_after(&mut last);
-        assert!((7..=12).contains(&held.wall));
-        let mut old = Moment {
-            now: Instant::ORIGIN,
-            wall: 7,
-        };
-        while clock.now().since(Instant::ORIGIN) <= WALL_HOLDS {
-            std::hint::spin_loop();
-        }
-        assert!(clock.moment_after(&mut old).wall > 1_000_000);
-        assert!(old.wall > 1_000_000);
+        assert_eq!(last.wall, 7);
+
+        *source.0.lock().unwrap() = (start.0 + WALL_HOLDS, wall(1_000_000));
+        assert_eq!(clock.moment_after(&mut last).wall, 12);
+        assert_eq!(last.wall, 7);
+        source.0.lock().unwrap().0 += Duration::from_nanos(1);
+        assert_eq!(clock.moment_after(&mut last).wall, 1_000_000);
+        assert_eq!(last.wall, 1_000_000);
     }
 }

@@ -55,9 +55,6 @@ enum Then {
 }
 
 impl Link {
-    /// Longer than any test.
-    pub(crate) const AGES: Duration = Duration::from_secs(3_600);
-
     pub(crate) fn start(
         name: String,
         client: TcpStream,

@@ -2,13 +2,14 @@
 
 use std::{
     io,
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpListener, TcpStream},
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
     time::Instant,
 };
 
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use ottla_sim::Port;
+use socket2::SockRef;
 
 use super::{
     dice::Dice,
@@ -16,6 +17,7 @@ use super::{
     link::Link,
     plan::{Plan, Welcome},
 };
+use crate::harness::AGES;
 
 pub(crate) struct Proxy {
     shared: Arc<Shared>,
@@ -72,7 +74,7 @@ impl Proxy {
     }
 
     pub(crate) fn port(&self) -> u16 {
-        self.shared.port.address.port()
+        self.shared.port.address().port()
     }
 
     /// Ends all connections in order.
@@ -199,10 +201,10 @@ impl Shared {
     fn wait_while_refusing(&self) {
         let mut state = self.state();
         while state.refuses() && !state.ended {
-            let left = state.refuses_until.map_or(Link::AGES, |until| {
+            let left = state.refuses_until.map_or(AGES, |until| {
                 until.saturating_duration_since(Instant::now())
             });
-            let left = if state.down { Link::AGES } else { left };
+            let left = if state.down { AGES } else { left };
             let waited = self.changed.wait_timeout(state, left);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
@@ -212,7 +214,7 @@ impl Shared {
     fn wake(&self) {
         self.changed.notify_all();
         // Refused if it waits for the change, and else let in.
-        drop(TcpStream::connect(self.port.address));
+        drop(TcpStream::connect(self.port.address()));
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -226,39 +228,5 @@ impl State {
             || self
                 .refuses_until
                 .is_some_and(|until| Instant::now() < until)
-    }
-}
-
-/// A port that stays ours while nobody listens on it: it refuses then, and no other test gets it.
-struct Port {
-    /// Bound, and never listens.
-    _holder: Socket,
-    address: SocketAddr,
-}
-
-impl Port {
-    fn new() -> io::Result<Self> {
-        let holder = Self::bound(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
-        let address = holder
-            .local_addr()?
-            .as_socket()
-            .expect("it was bound to one");
-        Ok(Self {
-            _holder: holder,
-            address,
-        })
-    }
-
-    fn listen(&self) -> io::Result<TcpListener> {
-        let socket = Self::bound(self.address)?;
-        socket.listen(128)?;
-        Ok(socket.into())
-    }
-
-    fn bound(address: SocketAddr) -> io::Result<Socket> {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_reuse_address(true)?;
-        socket.bind(&address.into())?;
-        Ok(socket)
     }
 }

@@ -92,19 +92,19 @@ impl<'a> Sender<'a> {
         self
     }
 
-    /// Sends one record to a partition until one is written; `false` if that does not happen within many tries.
-    pub(crate) fn insist(&mut self, partition: i32) -> bool {
-        (0..200).any(|_| {
+    /// Sends one record after the other to a partition until one is written.
+    pub(crate) fn insist(&mut self, partition: i32) {
+        let mut written = false;
+        while !written {
             let value = self.value(0);
             let sent = block_on(self.producer.send(record(partition, &value)));
             let end = match sent {
                 Ok(delivery) => End::Told(block_on(delivery)),
                 Err(error) => End::Refused(error),
             };
-            let written = matches!(end, End::Told(Ok(_)));
+            written = matches!(end, End::Told(Ok(_)));
             self.enter(value, partition, end);
-            written
-        })
+        }
     }
 
     fn send(&mut self) {

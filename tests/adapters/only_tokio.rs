@@ -1,12 +1,16 @@
 //! What is tokio's alone.
 
-use std::{pin::pin, thread, time::Duration};
+use std::{
+    pin::pin,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant, SystemTime},
+};
 
-use ottla::{Config, Fatal, Record, SendError};
-use ottla_sim::{Fault, On};
+use ottla::{Config, Fatal, Record, SendError, Setup, TimeSource};
+use ottla_sim::Port;
 
 use super::hand::Hand;
-use super::harness::{block_on, cluster, poll_once, settings, to_t, within_a_minute};
+use super::harness::{AGES, block_on, cluster, poll_once, settings, to_t, within_a_minute};
 
 /// A runtime that makes progress only while this thread waits for it.
 fn on_this_thread() -> tokio::runtime::Runtime {
@@ -103,8 +107,9 @@ fn h162_a_driver_that_panics_leaves_nobody_waiting() {
             .enable_time()
             .build()
             .unwrap();
+        let port = Port::new().unwrap();
         let config = Config::builder()
-            .bootstrap_servers("127.0.0.1:9092")
+            .bootstrap_servers(&port.address().to_string())
             .build()
             .unwrap();
         let _inside = runtime.enter();
@@ -115,28 +120,58 @@ fn h162_a_driver_that_panics_leaves_nobody_waiting() {
     });
 }
 
+/// Nothing wakes the driver during the pause: the first look it takes at its clock is when the answer has come.
 #[test]
 fn h137_what_arrived_during_a_pause_counts() {
     within_a_minute(|| {
         let cluster = cluster(1);
-        let answered_in = Duration::from_millis(100);
-        cluster.with_model(|model| model.inject(On::AnyProduce, Fault::Delay(answered_in)));
+        let (clock, timeout) = (Stopped::new(), Duration::from_secs(1));
         let settings = &mut settings(&cluster);
-        settings
-            .linger(Duration::ZERO)
-            .request_timeout(2 * answered_in);
-        settings.delivery_timeout(2 * answered_in);
+        settings.linger(Duration::ZERO).request_timeout(timeout);
+        settings.delivery_timeout(timeout);
+        let setup = Setup::new(settings.build().unwrap()).time(clock.clone());
         let runtime = on_this_thread();
-        let mut delivery = None;
-        runtime.block_on(async {
-            let producer = ottla::tokio::start(settings.build().unwrap()).unwrap();
-            delivery = Some(producer.send(to_t("v")).await.unwrap());
-            while cluster.with_model(|model| model.high_watermark("t", 0)) == 0 {
-                tokio::task::yield_now().await;
-            }
+        let producer = runtime.block_on(async {
+            let producer = ottla::tokio::start(setup).unwrap();
+            let first = producer.send(to_t("brings the link up")).await.unwrap();
+            assert_eq!(first.await.unwrap().offset, Some(0));
+            producer
         });
-        // A process that is stopped: the answer comes meanwhile, and every timer runs out.
-        thread::sleep(4 * answered_in);
-        assert_eq!(runtime.block_on(delivery.unwrap()).unwrap().offset, Some(0));
+        // Nothing is answered while the model is held.
+        let delivery = cluster.with_model(|_| {
+            runtime.block_on(async {
+                let delivery = producer.try_send(to_t("v")).unwrap();
+                while producer.metrics().batches_sent < 2 {
+                    tokio::task::yield_now().await;
+                }
+                delivery
+            })
+        });
+        clock.go_on_after(100 * timeout);
+        assert_eq!(runtime.block_on(delivery).unwrap().offset, Some(1));
     });
+}
+
+/// A clock that stands still, an hour ahead of the system's: no timer that is set by it runs out in a test.
+#[derive(Clone)]
+struct Stopped(Arc<Mutex<Instant>>);
+
+impl Stopped {
+    fn new() -> Self {
+        Self(Arc::new(Mutex::new(Instant::now() + AGES)))
+    }
+
+    fn go_on_after(&self, pause: Duration) {
+        *self.0.lock().unwrap() += pause;
+    }
+}
+
+impl TimeSource for Stopped {
+    fn now(&self) -> Instant {
+        *self.0.lock().unwrap()
+    }
+
+    fn wall(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH
+    }
 }

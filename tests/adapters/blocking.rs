@@ -5,7 +5,7 @@ use std::{sync::mpsc, thread, time::Duration};
 use ottla::{DeliveryError, Fatal, InCallback, Record, SendError, Undelivered, WaitError};
 use ottla_sim::{Fault, On};
 
-use super::harness::{Adapter, cluster, log, settings, to_t};
+use super::harness::{AGES, Adapter, cluster, log, settings, to_t};
 
 pub(crate) fn every_call_has_a_blocking_form<A: Adapter>() {
     let (cluster, adapter) = (cluster(3), A::new());
@@ -24,7 +24,7 @@ pub(crate) fn every_call_has_a_blocking_form<A: Adapter>() {
         .into_iter()
         .map(|d| d.wait().unwrap().offset);
     assert_eq!(offsets.collect::<Vec<_>>(), [Some(2), Some(3)]);
-    producer.close_blocking(Duration::from_secs(10)).unwrap();
+    producer.close_blocking(AGES).unwrap();
     assert_eq!(log(&cluster, "t", 0), ["one", "two", "three", "four"]);
     assert_eq!(
         producer.send_blocking(to_t("late")).unwrap_err(),
@@ -49,7 +49,7 @@ pub(crate) fn h108_a_callback_that_would_wait_gets_an_error<A: Adapter>() {
         let waited = delivery.wait();
         let unknown = inner.send_blocking(Record::to("unknown").value("v"));
         let partitions = inner.partitions_for_blocking("another");
-        let closed = inner.close_blocking(Duration::from_secs(10));
+        let closed = inner.close_blocking(AGES);
         let refused = unknown.map(drop).unwrap_err();
         tell.send((flushed, waited, refused, partitions.unwrap_err(), closed))
             .unwrap();
@@ -61,7 +61,7 @@ pub(crate) fn h108_a_callback_that_would_wait_gets_an_error<A: Adapter>() {
     assert_eq!(unknown, SendError::TopicNotReady);
     assert_eq!(partitions, SendError::TopicNotReady);
     assert_eq!(closed, Err(InCallback));
-    producer.close_blocking(Duration::from_secs(10)).unwrap();
+    producer.close_blocking(AGES).unwrap();
     assert_eq!(
         log(&cluster, "t", 0),
         ["v", "from within"],
@@ -72,7 +72,9 @@ pub(crate) fn h108_a_callback_that_would_wait_gets_an_error<A: Adapter>() {
 pub(crate) fn h162_who_blocks_is_woken_when_the_driver_goes<A: Adapter>() {
     let (cluster, adapter) = (cluster(1), A::new());
     cluster.with_model(|model| model.inject(On::AnyProduce, Fault::Silence));
-    let producer = adapter.start(settings(&cluster).build().unwrap().into());
+    let settings = &mut settings(&cluster);
+    settings.request_timeout(AGES).delivery_timeout(2 * AGES);
+    let producer = adapter.start(settings.build().unwrap().into());
     let delivery = producer.send_blocking(to_t("v")).unwrap();
     let (begins, began) = mpsc::channel();
     let waiting = thread::spawn(move || {

@@ -6,12 +6,11 @@ use std::{
     pin::pin,
     sync::{Arc, mpsc},
     task::{Context, Wake, Waker},
-    time::Duration,
 };
 
 use ottla::{Producer, Record, Undelivered};
 
-use super::harness::{Adapter, block_on, cluster, log, offset_of, poll_once, small, to_t};
+use super::harness::{AGES, Adapter, block_on, cluster, log, offset_of, poll_once, small, to_t};
 
 pub(crate) fn h155_a_callback_that_panics_harms_nobody<A: Adapter>() {
     let (cluster, adapter) = (cluster(1), A::new());
@@ -29,7 +28,7 @@ pub(crate) fn h155_a_callback_that_panics_harms_nobody<A: Adapter>() {
     drop(tell);
     assert_eq!(told.iter().collect::<Vec<_>>(), [0, 1, 2, 3]);
     assert_eq!(offset_of(delivery), 4);
-    block_on(producer.close(Duration::from_secs(30)));
+    block_on(producer.close(AGES));
     let metrics = producer.metrics();
     assert_eq!(metrics.buffer_available_bytes, metrics.buffer_total_bytes);
 }
@@ -46,18 +45,20 @@ pub(crate) fn h164_users_code_runs_with_no_lock_held<A: Adapter>() {
     };
 
     // Wakers: called, and dropped when another one takes their place.
-    let mut delivery = pin!(producer.try_send(to_t("v")).unwrap());
     let mut flush = pin!(producer.flush());
-    cluster.with_model(|_| {
+    // Nothing is answered while the model is held.
+    let delivery = cluster.with_model(|_| {
+        let mut delivery = Box::pin(producer.try_send(to_t("v")).unwrap());
         for place in ["a replaced waker", "a waker's end"] {
             let waker = Waker::from(Arc::new(reenters(place)));
             let cx = &mut Context::from_waker(&waker);
             assert!(delivery.as_mut().poll(cx).is_pending());
             assert!(flush.as_mut().poll(cx).is_pending());
         }
+        delivery
     });
     block_on(producer.flush());
-    assert!(poll_once(delivery).is_ready() && poll_once(flush).is_ready());
+    assert!(poll_once(pin!(delivery)).is_ready() && poll_once(flush).is_ready());
 
     // A callback, its end, and its end without a call.
     let inside = reenters("a callback's end");
@@ -97,7 +98,7 @@ pub(crate) fn h164_users_code_runs_with_no_lock_held<A: Adapter>() {
         "an iterator's end",
     ];
     assert_eq!(places, expected.into());
-    block_on(producer.close(Duration::from_secs(30)));
+    block_on(producer.close(AGES));
 }
 
 /// Uses the producer wherever it is called, woken or dropped.
@@ -144,12 +145,12 @@ pub(crate) fn a_callback_may_use_the_producer<A: Adapter>() {
         let mut send = pin!(inside.send(to_t("and waiting")));
         assert!(poll_once(send.as_mut()).is_ready());
         assert!(inside.metrics().records_accepted > 0);
-        assert!(poll_once(pin!(inside.close(Duration::from_secs(30)))).is_pending());
+        assert!(poll_once(pin!(inside.close(AGES))).is_pending());
         tell.send(delivery).unwrap();
     };
     producer.try_send_with(to_t("v"), callback).unwrap();
     assert_eq!(offset_of(told.recv().unwrap()), 1);
-    block_on(producer.close(Duration::from_secs(30)));
+    block_on(producer.close(AGES));
     assert_eq!(
         log(&cluster, "t", 0),
         ["v", "from inside", "with a callback", "and waiting"]

@@ -20,6 +20,8 @@ use ottla::{
     driver::{Driver, Pending, Runtime, Stream},
 };
 
+use ottla_sim::Port;
+
 use super::harness::Adapter;
 
 #[derive(Default)]
@@ -34,7 +36,7 @@ impl Adapter for Drip {
     }
 
     fn start(&self, setup: Setup) -> Producer {
-        let (producer, driver) = Driver::new(setup, Sockets).unwrap();
+        let (producer, driver) = Driver::new(setup, Sockets::new()).unwrap();
         let stop = Arc::clone(&self.stop);
         let run = move || {
             let mut driver = pin!(driver);
@@ -57,17 +59,27 @@ impl Drop for Drip {
     }
 }
 
-pub(crate) struct Sockets;
+/// The first address of every name is a port on which nobody listens.
+pub(crate) struct Sockets {
+    refuses: Port,
+}
 
 pub(crate) struct Drops(TcpStream);
+
+impl Sockets {
+    pub(crate) fn new() -> Self {
+        Self {
+            refuses: Port::new().unwrap(),
+        }
+    }
+}
 
 impl Runtime for Sockets {
     type Stream = Drops;
 
     fn resolve(&mut self, host: &str, port: u16) -> Pending<Vec<SocketAddr>> {
         assert_eq!(host, "localhost");
-        // Nobody listens on port 1.
-        let refuses = SocketAddr::from(([127, 0, 0, 1], 1));
+        let refuses = self.refuses.address();
         let listens = SocketAddr::from(([127, 0, 0, 1], port));
         Box::pin(async move { Ok(vec![refuses, listens]) })
     }

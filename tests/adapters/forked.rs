@@ -1,22 +1,17 @@
 //! A process that forks in the middle of its work.
 
-use std::{
-    future::Future,
-    pin::pin,
-    task::Poll,
-    time::{Duration, Instant},
-};
+use std::{future::Future, pin::pin, task::Poll, time::Duration};
 
 use ottla::blocking::{self, BlockingDriver};
 
-use super::harness::{cluster, log, poll_once, settings, to_t, within_a_minute};
+use super::harness::{AGES, cluster, log, poll_once, settings, to_t, within_a_minute};
 
 #[test]
 fn h163_a_child_that_drops_all_it_has_leaves_the_parents_links_alone() {
     within_a_minute(|| {
         let cluster = cluster(1);
         let settings = &mut settings(&cluster);
-        settings.request_timeout(Duration::from_secs(5));
+        settings.request_timeout(AGES).delivery_timeout(2 * AGES);
         let (producer, mut driver) = blocking::driver(settings.build().unwrap()).unwrap();
         let send = async { producer.send(to_t("before")).await.unwrap().await };
         assert_eq!(drive(&mut driver, send).unwrap().offset, Some(0));
@@ -29,7 +24,7 @@ fn h163_a_child_that_drops_all_it_has_leaves_the_parents_links_alone() {
         assert!(child >= 0);
         if child == 0 {
             // SAFETY: these calls take numbers. The alarm ends a child that hangs or panics.
-            unsafe { libc::alarm(20) };
+            unsafe { libc::alarm(60) };
             drop(driver);
             drop(producer);
             unsafe { libc::_exit(0) };
@@ -39,12 +34,11 @@ fn h163_a_child_that_drops_all_it_has_leaves_the_parents_links_alone() {
         assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
         assert_eq!(status, 0, "it came to its end");
 
-        let start = Instant::now();
+        // Without its timer, or on a link that is gone, it would wait here.
         assert_eq!(drive(&mut driver, lingers).unwrap().offset, Some(1));
         let send = async { producer.send(to_t("after")).await.unwrap().await };
         assert_eq!(drive(&mut driver, send).unwrap().offset, Some(2));
-        drive(&mut driver, producer.close(Duration::from_secs(10)));
-        assert!(start.elapsed() < Duration::from_secs(5), "its timer works");
+        drive(&mut driver, producer.close(AGES));
         assert_eq!(log(&cluster, "t", 0), ["before", "across", "after"]);
         let metrics = producer.metrics();
         assert_eq!(metrics.connections_made, links);

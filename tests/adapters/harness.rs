@@ -12,6 +12,9 @@ use std::{
 use ottla::{Config, ConfigBuilder, Delivery, Producer, Record, SendError, Setup};
 use ottla_sim::{Api, Cluster, Fault, On};
 
+/// Longer than any scenario may take: what lasts so long ends by an event, or the scenario hangs.
+pub(crate) const AGES: Duration = Duration::from_secs(3_600);
+
 /// A runtime that runs in the background until it is dropped.
 pub(crate) trait Adapter {
     fn new() -> Self;
@@ -147,6 +150,13 @@ pub(crate) fn poll_once<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Outp
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
+/// Settings for a cluster, under which records linger until something else sends them.
+pub(crate) fn lingering(cluster: &Cluster) -> ConfigBuilder {
+    let mut settings = settings(cluster);
+    settings.linger(AGES).delivery_timeout(2 * AGES);
+    settings
+}
+
 /// Settings for a cluster.
 pub(crate) fn settings(cluster: &Cluster) -> ConfigBuilder {
     let mut settings = Config::builder();
@@ -218,7 +228,9 @@ pub(crate) fn unanswered<A: Adapter>(adapter: &A, cluster: &Cluster) -> (Produce
     // One request in flight: the answer to another would show that one is missing.
     settings
         .buffer_memory(64 << 10)
-        .max_in_flight_requests_per_connection(1);
+        .max_in_flight_requests_per_connection(1)
+        .request_timeout(AGES)
+        .delivery_timeout(2 * AGES);
     let producer = adapter.start(settings.build().unwrap().into());
     let delivery = block_on(producer.send(to_t("v"))).unwrap();
     while cluster.with_model(|model| model.requests(Api::Produce)) == 0 {

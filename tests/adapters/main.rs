@@ -118,7 +118,8 @@ fn a_clients_name_counts_up() {
                 .bootstrap_servers("localhost:9092")
                 .build()
                 .unwrap();
-            let (producer, _driver) = ottla::driver::Driver::new(config, drip::Sockets).unwrap();
+            let (producer, _driver) =
+                ottla::driver::Driver::new(config, drip::Sockets::new()).unwrap();
             producer.config().client_id().to_owned()
         })
         .collect();

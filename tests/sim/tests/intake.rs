@@ -7,28 +7,10 @@ use std::time::Duration;
 use bytes::{BufMut, Bytes, BytesMut};
 use common::*;
 use kafka_protocol::messages::{
-    ApiVersionsRequest, ApiVersionsResponse, FetchRequest, InitProducerIdRequest,
-    ListOffsetsRequest, ProduceResponse,
+    ApiVersionsRequest, ApiVersionsResponse, InitProducerIdRequest, ProduceResponse,
 };
-use kafka_protocol::protocol::StrBytes;
 use kafka_protocol::records::RecordBatchDecoder;
-use ottla_sim::{Answer, Api, Model, code};
-
-fn good() -> Bytes {
-    batch(
-        stamp(9, 0, 0),
-        &[
-            Item {
-                timestamp: 5,
-                ..value("v")
-            },
-            Item {
-                timestamp: 3,
-                ..value("w")
-            },
-        ],
-    )
-}
+use ottla_sim::{Answer, Api, code};
 
 /// The code that a batch is refused with, and whether the model calls it a violation.
 fn judged(batch: &Bytes) -> (i16, bool) {
@@ -258,13 +240,6 @@ fn every_version_of_produce_is_answered() {
     }
 }
 
-fn api_versions(version: i16) -> ApiVersionsRequest {
-    let text = StrBytes::from_static_str(if version >= 3 { "1.0" } else { "" });
-    ApiVersionsRequest::default()
-        .with_client_software_name(text.clone())
-        .with_client_software_version(text)
-}
-
 #[test]
 fn every_version_of_api_versions_is_answered() {
     let mut model = cluster();
@@ -344,42 +319,6 @@ fn versions_off_the_table_close_the_connection() {
     );
 }
 
-/// One request of every API in every version that the model serves.
-fn all_requests(model: &Model) -> Vec<Bytes> {
-    let id = model.topic_id("t").unwrap();
-    let mut all = Vec::new();
-    for version in 0..=16 {
-        let v = version;
-        if (3..=12).contains(&v) {
-            all.push(request(PRODUCE, v, 1, &produce(-1, &[("t", 0, good())])));
-        }
-        if v == 13 {
-            all.push(request(PRODUCE, v, 1, &produce_by_id(id, 0, &good())));
-        }
-        if v <= 13 {
-            all.push(request(METADATA, v, 1, &metadata_request("t")));
-        }
-        if v <= 4 {
-            all.push(request(API_VERSIONS, v, 1, &api_versions(v)));
-        }
-        if v <= 5 {
-            all.push(request(
-                INIT_PRODUCER_ID,
-                v,
-                1,
-                &InitProducerIdRequest::default().with_transactional_id(None),
-            ));
-        }
-        if v >= 4 {
-            all.push(request(FETCH, v, 1, &FetchRequest::default()));
-        }
-        if (1..=9).contains(&v) {
-            all.push(request(LIST_OFFSETS, v, 1, &ListOffsetsRequest::default()));
-        }
-    }
-    all
-}
-
 #[test]
 fn every_request_is_understood_whole_and_no_part_of_it_panics() {
     let mut model = cluster();
@@ -406,20 +345,6 @@ fn every_request_is_understood_whole_and_no_part_of_it_panics() {
     let named = |violation: &String| violation.starts_with("malformed: ");
     assert!(model.violations().iter().all(named));
     assert!(!model.violations().is_empty());
-}
-
-#[test]
-fn flipped_bits_never_panic_and_never_ask_for_much_memory() {
-    let mut model = cluster();
-    for request in all_requests(&model) {
-        for at in 0..request.len() {
-            for bit in 0..8 {
-                let mut flipped = BytesMut::from(&request[..]);
-                flipped[at] ^= 1 << bit;
-                model.handle(Duration::ZERO, 1, 1, &flipped[..]);
-            }
-        }
-    }
 }
 
 #[test]

@@ -7,8 +7,8 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::produce_response::PartitionProduceResponse;
 use kafka_protocol::messages::{
-    MetadataRequest, MetadataResponse, ProduceRequest, ProduceResponse, RequestHeader,
-    ResponseHeader, TopicName,
+    ApiVersionsRequest, FetchRequest, InitProducerIdRequest, ListOffsetsRequest, MetadataRequest,
+    MetadataResponse, ProduceRequest, ProduceResponse, RequestHeader, ResponseHeader, TopicName,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, StrBytes};
 use ottla_sim::{Answer, Model};
@@ -272,4 +272,64 @@ pub(crate) fn texts(model: &Model, topic: &str, partition: i32) -> Vec<String> {
         .log(topic, partition)
         .map(|record| text(record.value))
         .collect()
+}
+
+/// A batch of two records that every broker takes.
+pub(crate) fn good() -> Bytes {
+    batch(
+        stamp(9, 0, 0),
+        &[
+            Item {
+                timestamp: 5,
+                ..value("v")
+            },
+            Item {
+                timestamp: 3,
+                ..value("w")
+            },
+        ],
+    )
+}
+
+pub(crate) fn api_versions(version: i16) -> ApiVersionsRequest {
+    let text = StrBytes::from_static_str(if version >= 3 { "1.0" } else { "" });
+    ApiVersionsRequest::default()
+        .with_client_software_name(text.clone())
+        .with_client_software_version(text)
+}
+
+/// One request of every API in every version that the model serves.
+pub(crate) fn all_requests(model: &Model) -> Vec<Bytes> {
+    let id = model.topic_id("t").unwrap();
+    let mut all = Vec::new();
+    for version in 0..=16 {
+        let v = version;
+        if (3..=12).contains(&v) {
+            all.push(request(PRODUCE, v, 1, &produce(-1, &[("t", 0, good())])));
+        }
+        if v == 13 {
+            all.push(request(PRODUCE, v, 1, &produce_by_id(id, 0, &good())));
+        }
+        if v <= 13 {
+            all.push(request(METADATA, v, 1, &metadata_request("t")));
+        }
+        if v <= 4 {
+            all.push(request(API_VERSIONS, v, 1, &api_versions(v)));
+        }
+        if v <= 5 {
+            all.push(request(
+                INIT_PRODUCER_ID,
+                v,
+                1,
+                &InitProducerIdRequest::default().with_transactional_id(None),
+            ));
+        }
+        if v >= 4 {
+            all.push(request(FETCH, v, 1, &FetchRequest::default()));
+        }
+        if (1..=9).contains(&v) {
+            all.push(request(LIST_OFFSETS, v, 1, &ListOffsetsRequest::default()));
+        }
+    }
+    all
 }

@@ -10,9 +10,8 @@ use crate::metadata::Partition;
 use crate::node::{Node, Role};
 use crate::process::{Process, Scratch, run};
 
-const START_LIMIT: Duration = Duration::from_secs(60);
-const TOOL_LIMIT: Duration = Duration::from_secs(60);
-const SETTLE_LIMIT: Duration = Duration::from_secs(60);
+/// What takes longer hangs, however busy the machine is.
+const LIMIT: Duration = Duration::from_secs(300);
 const PAUSE: Duration = Duration::from_millis(100);
 const CLUSTER_ID: &str = "b3R0bGEtdGVzdHMta2Fma2E";
 
@@ -61,7 +60,7 @@ impl Kafka {
     /// Starts the nodes that do not run, on their old data and ports.
     pub(crate) fn restart(&mut self) -> Result<(), String> {
         self.spawn()?;
-        let deadline = Instant::now() + START_LIMIT;
+        let deadline = Instant::now() + LIMIT;
         (0..self.nodes.len()).try_for_each(|index| self.wait_until_ready(index, deadline))
     }
 
@@ -91,7 +90,7 @@ impl Kafka {
 
     /// Waits until every partition of a topic has a leader, and a second node in sync if there is one.
     pub(crate) fn settle(&self, topic: &str) -> Result<(), String> {
-        let deadline = Instant::now() + SETTLE_LIMIT;
+        let deadline = Instant::now() + LIMIT;
         while !self.is_settled(topic) {
             if Instant::now() > deadline {
                 return Err(format!("{topic} does not settle\n{}", self.describe(topic)));
@@ -129,11 +128,11 @@ impl Kafka {
         for config in configs {
             command.args(["--config", config]);
         }
-        run(&mut command, TOOL_LIMIT).map(drop)
+        run(&mut command, LIMIT).map(drop)
     }
 
     pub(crate) fn delete_topic(&self, name: &str) -> Result<(), String> {
-        run(self.topics(name).arg("--delete"), TOOL_LIMIT).map(drop)
+        run(self.topics(name).arg("--delete"), LIMIT).map(drop)
     }
 
     /// The first segment of a partition's log on the first node.
@@ -170,7 +169,7 @@ impl Kafka {
             fs::write(&properties, self.properties(index)).map_err(|e| e.to_string())?;
             let mut command = self.java.tool("kafka.tools.StorageTool");
             command.args(["format", "--cluster-id", CLUSTER_ID, "--config"]);
-            Process::spawn(command.arg(&properties), TOOL_LIMIT)
+            Process::spawn(command.arg(&properties), LIMIT)
         });
         let tools: Vec<Process> = tools.collect::<Result<_, _>>()?;
         tools.into_iter().try_for_each(Process::finish)

@@ -21,8 +21,8 @@ const RECORDS: u64 = 20_000_000;
 /// Records that each producer sends in one tick of its pace.
 const STRIDE: u64 = 2;
 /// What a run may take beyond its time, until the last record has its outcome.
-const END_LIMIT: Duration = Duration::from_secs(180);
-const COMEBACK_LIMIT: Duration = Duration::from_secs(90);
+const END_LIMIT: Duration = Duration::from_secs(600);
+const COMEBACK_LIMIT: Duration = Duration::from_secs(300);
 
 /// How long chaos reigns, and by which seed: from `OTTLA_KAFKA_CHAOS` (`5m`, `30s`) and `OTTLA_KAFKA_SEED`.
 #[derive(Clone, Copy)]
@@ -79,11 +79,11 @@ fn job(kafka: &Kafka, topic: &str, plan: Plan, dice: &mut Dice) -> Job {
         |values: &[&str]| values[dice.between(0..values.len() as u64) as usize].to_owned();
     let codecs = Compression::ALL.iter().filter(|codec| codec.is_built_in());
     let codecs: Vec<&str> = codecs.map(|codec| codec.name()).collect();
-    job.settings = vec![
+    job.settings.extend([
         ("linger.ms", pick(&["0", "5", "20", "100"])),
         ("batch.size", pick(&["1024", "16384", "16384", "131072"])),
         ("compression.type", pick(&codecs)),
-    ];
+    ]);
     println!("{topic}: {:?}", job.settings);
     job
 }

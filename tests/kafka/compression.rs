@@ -13,7 +13,8 @@ use crate::parcels::{Kind, Parcels};
 use crate::process::Process;
 use crate::segments::{Batch, batches};
 
-const LIMIT: Duration = Duration::from_secs(60);
+/// What takes longer hangs.
+const LIMIT: Duration = Duration::from_secs(300);
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 /// As much as the largest record needs, and the batch around it.
 const LARGEST: &str = "12000000";
@@ -266,7 +267,7 @@ fn read_with_java(kafka: &Kafka, topic: &str, parcels: &Parcels) -> Result<(), S
     let records = CODECS.len() * parcels.len();
     command.args(["--bootstrap-server", &kafka.bootstrap_servers()]);
     command.args(["--topic", topic, "--from-beginning", "--timeout-ms"]);
-    command.args(["30000", "--max-messages", &records.to_string()]);
+    command.args(["120000", "--max-messages", &records.to_string()]);
     // Ten mebibytes of zeros are next to nothing in an answer, and fill the heap if many are opened at once.
     for setting in [
         ("max.partition.fetch.bytes", LARGEST),

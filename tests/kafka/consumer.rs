@@ -9,8 +9,8 @@ use crate::java::Java;
 use crate::process::{Process, Scratch, run};
 use crate::workload::NULL;
 
-const TOOL_LIMIT: Duration = Duration::from_secs(60);
-const READ_LIMIT: Duration = Duration::from_secs(180);
+/// What takes longer hangs.
+const LIMIT: Duration = Duration::from_secs(600);
 
 /// Gives every record of a topic, as the line `CreateTime:T|Partition:P|Offset:O|headers|key|value`, and their number.
 pub(crate) fn read_back(
@@ -26,14 +26,14 @@ pub(crate) fn read_back(
     let mut command = kafka.java().worker(class);
     command.args(["--bootstrap-server", &kafka.bootstrap_servers()]);
     command.args(["--topic", topic, "--from-beginning", "--timeout-ms"]);
-    command.args(["30000", "--max-messages", &records.to_string()]);
+    command.args(["120000", "--max-messages", &records.to_string()]);
     for what in ["timestamp", "partition", "offset", "headers", "key"] {
         command.args(["--formatter-property", &format!("print.{what}=true")]);
     }
     command.args(["--formatter-property", "key.separator=|"]);
     command.args(["--formatter-property", "headers.separator=;"]);
     command.args(["--formatter-property", &format!("null.literal={NULL}")]);
-    let mut process = Process::spawn(&mut command, READ_LIMIT)?;
+    let mut process = Process::spawn(&mut command, LIMIT)?;
     let read = lines(process.stdout(), &mut each)?;
     process.finish()?;
     match read == records {
@@ -55,7 +55,7 @@ pub(crate) fn places(
     let mut command = java.source("Placement.java");
     command.arg(partitions.to_string());
     command.stdin(File::open(file).map_err(|e| e.to_string())?);
-    let printed = String::from_utf8_lossy(&run(&mut command, TOOL_LIMIT)?).into_owned();
+    let printed = String::from_utf8_lossy(&run(&mut command, LIMIT)?).into_owned();
     let places = printed.lines().map(|line| line.parse().ok());
     let places: Option<Vec<usize>> = places.collect();
     places
@@ -68,7 +68,7 @@ pub(crate) fn count(kafka: &Kafka, topic: &str) -> Result<u64, String> {
     let mut command = kafka.java().tool("org.apache.kafka.tools.GetOffsetShell");
     command.args(["--bootstrap-server", &kafka.bootstrap_servers()]);
     command.args(["--topic", topic]);
-    let printed = String::from_utf8_lossy(&run(&mut command, TOOL_LIMIT)?).into_owned();
+    let printed = String::from_utf8_lossy(&run(&mut command, LIMIT)?).into_owned();
     let ends = printed
         .lines()
         .map(|line| line.rsplit(':').next()?.parse::<u64>().ok());

@@ -11,7 +11,10 @@ use crate::java::Java;
 use crate::ledger::Told;
 use crate::workload::Workload;
 
-const LIMIT: Duration = Duration::from_secs(240);
+/// What takes longer hangs.
+const LIMIT: Duration = Duration::from_secs(900);
+/// Longer than that: no record expires because Kafka is late to come back.
+const PATIENCE: &str = "1800000";
 const TICK: Duration = Duration::from_millis(5);
 /// A paced job goes this far in a tick.
 const STRIDE: u64 = 25;
@@ -40,14 +43,17 @@ pub(crate) struct Job {
 }
 
 impl Job {
-    /// All records at once.
+    /// All records at once, unless fewer are [allowed](Self::allow).
     pub(crate) fn new(kafka: &Kafka, topic: &str, workload: Workload) -> Self {
         Self {
             java: kafka.java().clone(),
             servers: kafka.bootstrap_servers(),
             topic: topic.to_owned(),
             workload,
-            settings: Vec::new(),
+            settings: vec![
+                ("max.block.ms", PATIENCE.to_owned()),
+                ("delivery.timeout.ms", PATIENCE.to_owned()),
+            ],
             endures: false,
             limit: LIMIT,
             stride: u64::MAX,
@@ -77,6 +83,7 @@ impl Job {
         limit: Duration,
     ) -> Self {
         Self {
+            settings: vec![("max.block.ms", PATIENCE.to_owned())],
             endures: true,
             limit,
             stride,
@@ -84,7 +91,7 @@ impl Job {
         }
     }
 
-    /// Allows the records below a number, give or take what goes in a tick.
+    /// Allows the records below a number.
     pub(crate) fn allow(&self, number: u64) {
         self.allowed.store(number, Ordering::Relaxed);
     }
@@ -93,9 +100,9 @@ impl Job {
     pub(crate) async fn admit(&self, number: u64, pause: &impl AsyncFn(Duration)) -> bool {
         if number.is_multiple_of(self.stride) {
             pause(TICK).await;
-            while self.holds(number) {
-                pause(TICK).await;
-            }
+        }
+        while self.holds(number) {
+            pause(TICK).await;
         }
         !self.is_stopped()
     }
@@ -104,9 +111,9 @@ impl Job {
     pub(crate) fn admit_blocking(&self, number: u64) -> bool {
         if number.is_multiple_of(self.stride) {
             std::thread::sleep(TICK);
-            while self.holds(number) {
-                std::thread::sleep(TICK);
-            }
+        }
+        while self.holds(number) {
+            std::thread::sleep(TICK);
         }
         !self.is_stopped()
     }

@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-const LIMIT: Duration = Duration::from_secs(2);
+/// How long a node may take for one answer. One that is down refuses at once.
+const LIMIT: Duration = Duration::from_secs(20);
 
 pub(crate) struct Metadata {
     /// The nodes that are up.
@@ -21,9 +22,8 @@ pub(crate) struct Partition {
     pub(crate) in_sync: Vec<i32>,
 }
 
-/// Asks the node on this port of 127.0.0.1 for all brokers, and for one topic.
-pub(crate) fn ask(port: u16, topic: Option<&str>) -> io::Result<Metadata> {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+/// Asks the node at this address for all brokers, and for one topic.
+pub(crate) fn ask(address: SocketAddr, topic: Option<&str>) -> io::Result<Metadata> {
     let mut stream = TcpStream::connect_timeout(&address, LIMIT)?;
     stream.set_read_timeout(Some(LIMIT))?;
     stream.write_all(&request(topic))?;

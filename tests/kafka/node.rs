@@ -2,9 +2,9 @@
 
 use std::fs::{self, File};
 use std::io::Read;
-use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
+
+use ottla_sim::Port;
 
 use crate::java::Java;
 use crate::metadata;
@@ -14,9 +14,9 @@ use crate::process::{Scratch, tail};
 pub(crate) struct Node {
     pub(crate) id: usize,
     role: Role,
-    /// The port for clients, or of the controller where there are none.
-    broker: u16,
-    controller: u16,
+    /// The port for clients.
+    broker: Port,
+    controller: Port,
     process: Option<Child>,
     pause: Option<Pause>,
 }
@@ -34,8 +34,8 @@ impl Node {
         Ok(Self {
             id,
             role,
-            broker: free_port()?,
-            controller: free_port()?,
+            broker: Port::new().map_err(|e| e.to_string())?,
+            controller: Port::new().map_err(|e| e.to_string())?,
             process: None,
             pause: None,
         })
@@ -83,18 +83,18 @@ impl Node {
     }
 
     pub(crate) fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.broker)
+        self.broker.address().to_string()
     }
 
     /// How this node stands in `controller.quorum.voters`, if it votes.
     pub(crate) fn voter(&self) -> Option<String> {
         let votes = self.role != Role::Broker;
-        votes.then(|| format!("{}@127.0.0.1:{}", self.id, self.controller))
+        votes.then(|| format!("{}@{}", self.id, self.controller.address()))
     }
 
     /// What the node knows, of one topic too if asked.
     pub(crate) fn ask(&self, topic: Option<&str>) -> std::io::Result<metadata::Metadata> {
-        metadata::ask(self.broker, topic)
+        metadata::ask(self.broker.address(), topic)
     }
 
     /// Whether the node knows so many brokers; a controller serves nobody who could ask.
@@ -116,7 +116,7 @@ impl Node {
     /// The node's own lines of `server.properties`.
     pub(crate) fn properties(&self, scratch: &Scratch) -> String {
         let clients = format!("PLAINTEXT://{}", self.address());
-        let controllers = format!("CONTROLLER://127.0.0.1:{}", self.controller);
+        let controllers = format!("CONTROLLER://{}", self.controller.address());
         let (roles, listeners) = match self.role {
             Role::Broker => ("broker", clients.clone()),
             Role::Controller => ("controller", controllers),
@@ -167,16 +167,4 @@ impl Drop for Pause {
         drop(self.0.stdin.take());
         let _ = self.0.wait();
     }
-}
-
-/// A port below the range that the system gives to outgoing connections: while a broker is down, a client that dials an
-/// address in that range over and over can be connected to itself, and the broker then finds its port taken.
-fn free_port() -> Result<u16, String> {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let start = std::process::id();
-    (0..12_000)
-        .map(|_| u32::from(NEXT.fetch_add(1, Ordering::Relaxed)))
-        .map(|next| 20_000 + ((start + next) % 12_000) as u16)
-        .find(|&port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok())
-        .ok_or_else(|| "no free port".to_owned())
 }

@@ -43,7 +43,8 @@ impl Nodes {
         let workload = Workload::new(RECORDS, PARTITIONS);
         let mut job = Job::paced(kafka, topic, workload);
         if codec.is_built_in() {
-            job.settings = vec![("compression.type", codec.name().to_owned())];
+            job.settings
+                .push(("compression.type", codec.name().to_owned()));
         }
         let job = Arc::new(job);
         let told = produce_and_kill(kafka, &job, produce);
@@ -54,7 +55,8 @@ impl Nodes {
     }
 }
 
-/// Kills a leader at the beginning of each share but the last, and allows no other before the cluster has recovered.
+/// Kills a leader at the beginning of each share but the last, and allows no other before the cluster has recovered. The
+/// last quarter of a share is kept for the time after the kill, however late that comes.
 fn produce_and_kill(
     kafka: &mut Kafka,
     job: &Arc<Job>,
@@ -64,15 +66,13 @@ fn produce_and_kill(
     let mut victims = BTreeSet::new();
     for kill in 0..KILLS {
         let end = (kill + 1) * SHARE;
-        job.allow(end);
+        job.allow(end - SHARE / 4);
         running.reach(end - SHARE * 7 / 8)?;
         let partition = kill as usize % PARTITIONS;
         let victim = kafka.kill_leader(&job.topic, partition)?;
+        job.allow(end);
         victims.insert(victim);
         job.note(format!("node {victim}, leader of {partition}, is killed"));
-        if job.acknowledged() >= end {
-            return Err("a leader was killed too late to prove anything".to_owned());
-        }
         kafka.restart()?;
         job.note(format!("node {victim} is back"));
         kafka.settle(&job.topic)?;

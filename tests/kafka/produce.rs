@@ -12,7 +12,7 @@ use crate::workload::{self, Place};
 
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
-/// Sends the workload with ottla's defaults, on tokio.
+/// Sends the workload with the job's settings, and ottla's defaults besides, on tokio.
 #[cfg(feature = "tokio")]
 pub(crate) fn on_tokio(job: &Arc<Job>) -> Result<Vec<Told>, String> {
     let runtime = tokio::runtime::Builder::new_multi_thread()

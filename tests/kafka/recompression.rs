@@ -11,7 +11,8 @@ use crate::java::Java;
 use crate::process::run;
 use crate::segments::batches;
 
-const LIMIT: Duration = Duration::from_secs(60);
+/// What takes longer hangs.
+const LIMIT: Duration = Duration::from_secs(300);
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 const RECORDS: i64 = 5_000;
 

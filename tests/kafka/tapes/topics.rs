@@ -19,7 +19,7 @@ use super::world::{Heard, Real, World};
 
 /// Topics created by one request.
 const AT_ONCE: usize = 100;
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(300);
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// What the topics of a tape begin with.

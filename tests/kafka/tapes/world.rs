@@ -9,7 +9,7 @@ use ottla_sim::{Answer, Model};
 use super::ask::probe;
 
 /// How long Kafka may take for one answer.
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(60);
 /// The correlation id of the question whether a cluster is still there.
 const PROBE: i32 = i32::MIN;
 /// Connections that a tape has to each cluster.

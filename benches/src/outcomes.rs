@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 
 use crate::Failure;
 
+/// A run that takes longer hangs.
+const LIMIT: Duration = Duration::from_secs(300);
+
 /// The outcomes of a run.
 pub(crate) struct Outcomes {
     done: AtomicUsize,
@@ -53,7 +56,7 @@ impl Outcomes {
     pub(crate) fn wait_for(&self, records: usize) -> Result<(), Failure> {
         let start = Instant::now();
         while self.done() < records {
-            if start.elapsed() > Duration::from_secs(30) {
+            if start.elapsed() > LIMIT {
                 return Err(
                     format!("only {} of {records} records have an outcome", self.done()).into(),
                 );

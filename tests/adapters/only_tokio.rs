@@ -139,13 +139,13 @@ fn h137_what_arrived_during_a_pause_counts() {
         });
         // Nothing is answered while the model is held.
         let delivery = cluster.with_model(|_| {
+            let delivery = producer.try_send(to_t("v")).unwrap();
             runtime.block_on(async {
-                let delivery = producer.try_send(to_t("v")).unwrap();
                 while producer.metrics().batches_sent < 2 {
                     tokio::task::yield_now().await;
                 }
-                delivery
-            })
+            });
+            delivery
         });
         clock.go_on_after(100 * timeout);
         assert_eq!(runtime.block_on(delivery).unwrap().offset, Some(1));

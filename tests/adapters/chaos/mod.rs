@@ -155,6 +155,7 @@ fn run<A: Adapter>(seed: u64, world: &World, journal: &Arc<Journal>) -> Verdict 
         .on_warning(move |warning| inner.remark(&format!("warning: {warning}")));
     let producer = adapter.start(setup);
     let stop = AtomicBool::new(false);
+    let mut stuck = Vec::new();
     let senders = thread::scope(|scope| {
         let senders: Vec<_> = (1..=world.senders)
             .map(|number| Sender::new(number, seed, &producer, world))
@@ -171,7 +172,9 @@ fn run<A: Adapter>(seed: u64, world: &World, journal: &Arc<Journal>) -> Verdict 
             let mut last = Sender::new(world.senders + 1, seed, &producer, world);
             for partition in 0..world.partitions {
                 journal.remark(&format!("partition {partition} has to take a record now"));
-                last.insist(partition);
+                if !last.insist(partition) {
+                    stuck.push(partition);
+                }
             }
             senders.push(last);
             journal.remark("everything has to have its outcome now");
@@ -182,6 +185,9 @@ fn run<A: Adapter>(seed: u64, world: &World, journal: &Arc<Journal>) -> Verdict 
     drop(adapter);
     site.settle();
     let mut verdict = Verdict::new(&site.cluster, world);
+    for partition in stuck {
+        verdict.breach(format!("partition {partition} takes nothing any more"));
+    }
     senders.into_iter().for_each(|sender| verdict.judge(sender));
     verdict.judge_metrics(&producer.metrics());
     verdict

@@ -20,6 +20,9 @@ use crate::harness::{block_on, poll_once};
 /// More would not tell more.
 const RECORDS: usize = 600;
 
+/// With a wait of `max.block.ms` for each of them a run would be over its time.
+const TRIES: usize = 10_000;
+
 pub(crate) struct Sender<'a> {
     number: u64,
     producer: &'a Producer,
@@ -92,19 +95,19 @@ impl<'a> Sender<'a> {
         self
     }
 
-    /// Sends one record after the other to a partition until one is written.
-    pub(crate) fn insist(&mut self, partition: i32) {
-        let mut written = false;
-        while !written {
+    /// Sends one record after the other to a partition until one is written; `false` if that takes too many.
+    pub(crate) fn insist(&mut self, partition: i32) -> bool {
+        (0..TRIES).any(|_| {
             let value = self.value(0);
             let sent = block_on(self.producer.send(record(partition, &value)));
             let end = match sent {
                 Ok(delivery) => End::Told(block_on(delivery)),
                 Err(error) => End::Refused(error),
             };
-            written = matches!(end, End::Told(Ok(_)));
+            let written = matches!(end, End::Told(Ok(_)));
             self.enter(value, partition, end);
-        }
+            written
+        })
     }
 
     fn send(&mut self) {

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use core::{fmt, time::Duration};
 
-use crate::{compress::Compression, wire::ErrorCode};
+use crate::{compress::Compression, config::write_host_port, wire::ErrorCode};
 
 /// Why a name is not a topic's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -287,8 +287,14 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Broker { code, message } => write_answer(f, *code, message.as_deref()),
-            Self::Unreachable { host, port, why } => write!(f, "{host}:{port}: {why}"),
-            Self::NotConnected { host, port } => write!(f, "{host}:{port}: not connected yet"),
+            Self::Unreachable { host, port, why } => {
+                write_host_port(f, host, *port)?;
+                write!(f, ": {why}")
+            }
+            Self::NotConnected { host, port } => {
+                write_host_port(f, host, *port)?;
+                f.write_str(": not connected yet")
+            }
             Self::Unresolved { host, why } => write!(f, "{host}: {why}"),
             Self::Metadata {
                 topic,
@@ -485,3 +491,29 @@ impl fmt::Display for ResolveError {
 }
 
 impl core::error::Error for ResolveError {}
+
+#[cfg(test)]
+mod tests {
+    use std::string::ToString;
+
+    use super::*;
+
+    #[test]
+    fn an_ipv6_address_stands_in_brackets_before_its_port() {
+        for (host, shown) in [
+            ("kafka", "kafka:9092"),
+            ("10.0.0.1", "10.0.0.1:9092"),
+            ("::1", "[::1]:9092"),
+            ("fe80::1%eth0", "[fe80::1%eth0]:9092"),
+        ] {
+            let (host, port, why) = (Box::from(host), 9092, Disconnect::Refused);
+            let connecting = Cause::NotConnected {
+                host: Box::clone(&host),
+                port,
+            };
+            let words = [Cause::Unreachable { host, port, why }, connecting].map(|c| c.to_string());
+            assert_eq!(words[0], std::format!("{shown}: connection refused"));
+            assert_eq!(words[1], std::format!("{shown}: not connected yet"));
+        }
+    }
+}

@@ -58,6 +58,7 @@ impl HostPort {
         }
         let (host, port) = rest
             .rsplit_once(':')
+            .filter(|_| !rest.ends_with(']'))
             .ok_or("host:port, but the port is missing")?;
         let host = match host.strip_prefix('[') {
             Some(inner) => ipv6(inner)?,
@@ -76,10 +77,15 @@ impl HostPort {
 
 impl fmt::Display for HostPort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.host.contains(':') {
-            true => write!(f, "[{}]:{}", self.host, self.port),
-            false => write!(f, "{}:{}", self.host, self.port),
-        }
+        write_host_port(f, &self.host, self.port)
+    }
+}
+
+/// Writes `host:port`, an IPv6 address in brackets, since its own colons would run into the port.
+pub(crate) fn write_host_port(f: &mut fmt::Formatter<'_>, host: &str, port: u16) -> fmt::Result {
+    match host.contains(':') {
+        true => write!(f, "[{host}]:{port}"),
+        false => write!(f, "{host}:{port}"),
     }
 }
 
@@ -178,7 +184,7 @@ mod tests {
             ("a:99999999999999999999", "port from 1 to 65535"),
             ("a:1x", "port from 1 to 65535"),
             ("::1:9092", "in brackets"),
-            ("[::1]", "not closed before the port"),
+            ("[::1]", "the port is missing"),
             ("[::1:9092", "not closed before the port"),
             ("[localhost]:1", "an IPv6 address inside"),
             ("[]:1", "an IPv6 address inside"),

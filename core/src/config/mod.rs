@@ -13,6 +13,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 pub use address::HostPort;
+pub(crate) use address::write_host_port;
 pub use error::ConfigError;
 pub use properties::{PropertiesError, parse_properties};
 

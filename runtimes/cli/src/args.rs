@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
 
-use crate::{Failure, perf::args::Perf, simulate::args::Simulate, target::Target};
+use crate::{
+    Failure, address::listen_address, perf::args::Perf, simulate::args::Simulate, target::Target,
+};
 
 /// Produces to Apache Kafka, or to a cluster of its own in the process.
 #[derive(Debug, Parser)]
@@ -65,7 +67,7 @@ pub(crate) struct Produce {
 #[command(after_help = BROKER_EXAMPLES)]
 pub(crate) struct Broker {
     /// Where the first broker listens, the others on the ports that follow; port 0 takes free ones
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9092")]
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9092", value_parser = listen_address)]
     pub(crate) listen: String,
 
     /// How many brokers there are

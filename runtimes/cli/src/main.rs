@@ -1,5 +1,6 @@
 //! The command line of ottla.
 
+mod address;
 mod args;
 mod broker;
 mod failure;

@@ -109,6 +109,14 @@ impl Model {
         (&broker.host, broker.port)
     }
 
+    /// [`address`](Self::address) as one text, an IPv6 host in brackets.
+    pub(crate) fn host_and_port(&self, broker: i32) -> String {
+        match self.address(broker) {
+            (host, port) if host.contains(':') => format!("[{host}]:{port}"),
+            (host, port) => format!("{host}:{port}"),
+        }
+    }
+
     /// Whether a broker is there and takes requests.
     pub fn is_up(&self, broker: i32) -> bool {
         self.brokers.get(&broker).is_some_and(|broker| broker.up)

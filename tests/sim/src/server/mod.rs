@@ -99,12 +99,8 @@ impl Cluster {
 
     /// The addresses as a client is told them: `HOST:PORT,HOST:PORT`, brokers that are stopped included.
     pub fn bootstrap_servers(&self) -> String {
-        let address = |model: &Model, id: i32| match model.address(id) {
-            (host, port) if host.contains(':') => format!("[{host}]:{port}"),
-            (host, port) => format!("{host}:{port}"),
-        };
         self.with_model(|model| {
-            let all: Vec<String> = model.brokers().map(|id| address(model, id)).collect();
+            let all: Vec<String> = model.brokers().map(|id| model.host_and_port(id)).collect();
             all.join(",")
         })
     }

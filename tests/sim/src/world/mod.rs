@@ -136,10 +136,7 @@ impl World {
         let servers: Vec<String> = self
             .cluster
             .brokers()
-            .map(|id| {
-                let (host, port) = self.cluster.address(id);
-                format!("{host}:{port}")
-            })
+            .map(|id| self.cluster.host_and_port(id))
             .collect();
         let servers = servers.join(",");
         let known = [("bootstrap.servers", &*servers), ("client.id", "simulated")];

@@ -87,8 +87,12 @@ mod tests {
     #[test]
     fn a_rate_is_positive_or_none() {
         assert_eq!(rate("-1"), Ok(Rate(None)));
-        assert_eq!(rate("0.5"), Ok(Rate(Some(0.5))));
-        for text in ["0", "-2", "inf", "NaN", "many", ""] {
+        for (text, value) in [("0.5", 0.5), ("1e-300", 1e-300), ("1e300", 1e300)] {
+            assert_eq!(rate(text), Ok(Rate(Some(value))));
+        }
+        for text in [
+            "0", "-0", "1e-400", "-2", "inf", "-inf", "1e400", "NaN", "many", "",
+        ] {
             assert!(rate(text).is_err(), "{text}");
         }
     }

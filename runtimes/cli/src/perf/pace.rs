@@ -40,7 +40,7 @@ impl Pace {
             return u64::MAX;
         };
         let passed = (now - self.start).as_secs_f64();
-        self.share((passed * rate) as u64 + 1)
+        self.share(((passed * rate) as u64).saturating_add(1))
     }
 
     /// How long to sleep until there is something to do, if the thread's `n`th record is the next.
@@ -51,7 +51,9 @@ impl Pace {
         // The thread's `n`th record has this place among all records.
         let place = n as f64 * f64::from(self.threads) + f64::from(self.thread);
         let passed = (now - self.start).as_secs_f64();
-        let rest = Duration::try_from_secs_f64(place / rate - passed).unwrap_or_default();
+        let rest = (place / rate - passed).max(0.0);
+        // The error is a time that is too long to be told.
+        let rest = Duration::try_from_secs_f64(rest).unwrap_or(Duration::MAX);
         if rate > FAST { rest.max(TICK) } else { rest }
     }
 
@@ -88,6 +90,22 @@ mod tests {
         assert_eq!(due, [0, 0, 1, 1, 2]);
         assert_eq!(pace.rest(0, after(400)), Duration::from_micros(600));
         assert_eq!(pace.rest(0, after(2000)), Duration::ZERO);
+    }
+
+    #[test]
+    fn no_rate_is_too_small_or_too_large() {
+        for rate in [f64::from_bits(1), f64::MIN_POSITIVE, 1e-300] {
+            let pace = pace(rate, 2, 0);
+            let later = pace.start + Duration::from_secs(1 << 32);
+            assert_eq!((pace.due(pace.start), pace.due(later)), (1, 1));
+            assert_eq!(pace.rest(1, later), Duration::MAX);
+        }
+        for rate in [1e300, f64::MAX] {
+            let pace = pace(rate, 2, 0);
+            let later = pace.start + Duration::from_secs(1);
+            assert_eq!(pace.due(later), u64::MAX.div_ceil(2));
+            assert_eq!(pace.rest(u64::MAX, later), TICK);
+        }
     }
 
     #[test]

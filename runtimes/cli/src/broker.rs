@@ -1,4 +1,4 @@
-//! `ottla broker`: the embedded cluster for other programs, until Ctrl-C.
+//! `ottla broker`: the embedded cluster for other programs, until a signal to end.
 
 use std::{io, process::ExitCode};
 
@@ -7,7 +7,7 @@ use tokio::runtime;
 
 use crate::{Failure, args::Broker, interrupt::Interrupt, output};
 
-/// Serves until Ctrl-C, which is how this command is meant to end: exit code 0.
+/// Serves until a signal to end, which is how this command is meant to end: exit code 0.
 pub(crate) fn run(args: &Broker) -> Result<ExitCode, Failure> {
     let runtime = runtime::Builder::new_multi_thread()
         .worker_threads(1)

@@ -1,54 +1,176 @@
-//! Ctrl-C: the first asks for an orderly end, the second ends the process.
+//! Being asked to end: the first signal asks for an orderly end, Ctrl-C after that ends the process.
 
-use std::{io, process};
+use std::{
+    future, io,
+    process::{self, ExitCode},
+    time::Duration,
+};
 
-use tokio::sync::watch;
+use tokio::{
+    sync::{
+        mpsc::{self, Sender},
+        watch,
+    },
+    time::timeout,
+};
 
-use crate::Failure;
+use crate::{Failure, output};
 
-/// The exit code of a command that was interrupted, as shells have it: 128 + SIGINT.
-pub(crate) const INTERRUPTED: u8 = 130;
+/// What asks a command to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signal {
+    /// SIGINT: Ctrl-C.
+    Interrupt,
+    /// SIGTERM: `kill`, a service manager, a container's end.
+    Terminate,
+    /// SIGHUP: the terminal or the connection to it is gone.
+    HangUp,
+}
 
-/// Whether the first Ctrl-C has come.
+/// Whether a signal has come.
 #[derive(Clone)]
-pub(crate) struct Interrupt(watch::Receiver<bool>);
+pub(crate) struct Interrupt(watch::Receiver<State>);
+
+#[derive(Clone, Copy)]
+enum State {
+    Running,
+    Ending(Signal),
+    /// The end takes its time, and Ctrl-C ends the process.
+    Lasting(Signal),
+}
+
+/// Signals that come together count once: `timeout` sends its signal to the process and to its group, and a terminal
+/// that goes is told by the system and by the shell.
+const TOGETHER: Duration = Duration::from_millis(500);
+
+impl Signal {
+    /// The exit code of a command that it ended, as shells have it: 128 and the signal's number.
+    pub(crate) fn exit_code(self) -> u8 {
+        match self {
+            Self::Interrupt => 130,
+            Self::Terminate => 143,
+            Self::HangUp => 129,
+        }
+    }
+
+    /// Ends the command with the signal's code, whether or not the report was printed: a terminal that has gone, which
+    /// may have been the reason for the signal, takes none.
+    pub(crate) fn end(self, printed: Result<(), Failure>) -> Result<ExitCode, Failure> {
+        if let Err(Failure { line, .. }) = printed {
+            output::complain(&line);
+        }
+        Ok(ExitCode::from(self.exit_code()))
+    }
+}
 
 impl Interrupt {
-    /// Takes Ctrl-C over from the system, from now on; to be called in a runtime.
+    /// Takes the signals over from the system, from now on; to be called in a runtime.
     pub(crate) fn listen() -> Result<Self, Failure> {
-        let mut presses =
-            ctrl_c().map_err(|e| Failure::failed(format!("can't listen for Ctrl-C: {e}")))?;
-        let (came, interrupt) = watch::channel(false);
+        let (tell, mut signals) = mpsc::channel(1);
+        listen(&tell).map_err(|e| Failure::failed(format!("can't listen for signals: {e}")))?;
+        let (state, interrupt) = watch::channel(State::Running);
         tokio::spawn(async move {
-            presses.recv().await;
-            came.send_replace(true);
-            presses.recv().await;
-            process::exit(INTERRUPTED.into());
+            let Some(first) = signals.recv().await else {
+                return;
+            };
+            state.send_replace(State::Ending(first));
+            let _ = timeout(TOGETHER, async { while signals.recv().await.is_some() {} }).await;
+            state.send_replace(State::Lasting(first));
+            while let Some(signal) = signals.recv().await {
+                if signal == Signal::Interrupt {
+                    process::exit(signal.exit_code().into());
+                }
+            }
         });
         Ok(Self(interrupt))
     }
 
-    /// Waits for the first Ctrl-C; returns at once if it has come.
+    /// Waits for the first signal; returns at once if it has come.
     pub(crate) async fn came(&mut self) {
-        if self.0.wait_for(|came| *came).await.is_err() {
-            // The listener ends with the process only.
-            std::future::pending().await
+        self.wait_for(|state| !matches!(state, State::Running))
+            .await;
+    }
+
+    /// Waits until the end takes so long that somebody may want to know what it waits for.
+    pub(crate) async fn lasts(&mut self) {
+        self.wait_for(|state| matches!(state, State::Lasting(_)))
+            .await;
+    }
+
+    /// The first signal, if it has come.
+    pub(crate) fn signal(&self) -> Option<Signal> {
+        match *self.0.borrow() {
+            State::Running => None,
+            State::Ending(signal) | State::Lasting(signal) => Some(signal),
         }
     }
 
     pub(crate) fn has_come(&self) -> bool {
-        *self.0.borrow()
+        self.signal().is_some()
+    }
+
+    async fn wait_for(&mut self, reached: impl FnMut(&State) -> bool) {
+        if self.0.wait_for(reached).await.is_err() {
+            // The listener ends with the process only.
+            future::pending().await
+        }
     }
 }
 
 #[cfg(unix)]
-fn ctrl_c() -> io::Result<tokio::signal::unix::Signal> {
+fn listen(tell: &Sender<Signal>) -> io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
 
-    signal(SignalKind::interrupt())
+    for (kind, meaning) in [
+        (SignalKind::interrupt(), Signal::Interrupt),
+        (SignalKind::terminate(), Signal::Terminate),
+        (SignalKind::hangup(), Signal::HangUp),
+    ] {
+        if meaning == Signal::HangUp && hang_up_is_ignored() {
+            continue;
+        }
+        let (mut signals, tell) = (signal(kind)?, tell.clone());
+        tokio::spawn(async move {
+            while signals.recv().await.is_some() && tell.send(meaning).await.is_ok() {}
+        });
+    }
+    Ok(())
+}
+
+/// Whoever started the command, `nohup` for example, wants it to go on without a terminal.
+#[cfg(unix)]
+fn hang_up_is_ignored() -> bool {
+    let mut action = std::mem::MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: without a new action it only writes the present one, to a place that is large enough; it is read only if
+    // it was written.
+    #[allow(unsafe_code)]
+    let handler = unsafe {
+        match libc::sigaction(libc::SIGHUP, std::ptr::null(), action.as_mut_ptr()) {
+            0 => action.assume_init().sa_sigaction,
+            _ => return false,
+        }
+    };
+    handler == libc::SIG_IGN
 }
 
 #[cfg(windows)]
-fn ctrl_c() -> io::Result<tokio::signal::windows::CtrlC> {
-    tokio::signal::windows::ctrl_c()
+fn listen(tell: &Sender<Signal>) -> io::Result<()> {
+    use tokio::signal::windows;
+
+    macro_rules! forward {
+        ($($event:ident => $meaning:expr),+) => {$(
+            let (mut events, tell) = (windows::$event()?, tell.clone());
+            tokio::spawn(async move {
+                while events.recv().await.is_some() && tell.send($meaning).await.is_ok() {}
+            });
+        )+};
+    }
+    forward!(
+        ctrl_c => Signal::Interrupt,
+        ctrl_break => Signal::Terminate,
+        ctrl_close => Signal::HangUp,
+        ctrl_logoff => Signal::HangUp,
+        ctrl_shutdown => Signal::Terminate
+    );
+    Ok(())
 }

@@ -70,7 +70,10 @@ Exit codes:
   0  every record is written
   1  some records are not, or perhaps not, written
   2  the command, a setting or a file is no good; nothing was produced
-  130  ended by Ctrl-C, with a report, after up to 4 s for what was on its way; a second Ctrl-C ends at once";
+  130, 143, 129  ended by Ctrl-C, SIGTERM or SIGHUP, with a report, after up to 4 s for what had been sent
+
+A second Ctrl-C, half a second or more after the first signal, ends at once. SIGHUP does nothing if it was ignored at the
+start, as under nohup.";
 
 fn rate(text: &str) -> Result<Rate, String> {
     match text.parse::<f64>() {

@@ -22,7 +22,7 @@ use tokio::runtime;
 
 use crate::{
     Failure,
-    interrupt::{INTERRUPTED, Interrupt},
+    interrupt::{Interrupt, Signal},
     output,
     progress::Progress,
     settings::{PARTITIONS, Settings, longest},
@@ -35,8 +35,10 @@ use payload::Payload;
 use report::{Measured, Report};
 use trial::{Ended, Trial};
 
-/// How long what is on its way may take after Ctrl-C, so that five seconds are enough for all.
+/// How long what was sent may take after the signal to end, so that five seconds are enough for all.
 const GRACE: Duration = Duration::from_secs(4);
+/// Said if the end takes its time.
+const ENDING: &str = "what was sent has up to 4 s to be written; Ctrl-C ends at once";
 /// What the embedded cluster keeps: it is there to be measured with, not to be read from.
 const RETENTION: u64 = 64 << 20;
 /// Reasons that are told, the most frequent ones.
@@ -94,7 +96,7 @@ async fn perf(args: &Perf, settings: Settings) -> Result<ExitCode, Failure> {
     };
     let ended = trial.run().await;
     producer.close(GRACE).await;
-    tell(args, &outcomes, ended, embedded, interrupt.has_come())
+    tell(args, &outcomes, ended, embedded, interrupt.signal())
 }
 
 fn start_cluster() -> Result<Cluster, Failure> {
@@ -123,7 +125,7 @@ fn tell(
     outcomes: &Outcomes,
     ended: Ended,
     embedded: bool,
-    interrupted: bool,
+    signal: Option<Signal>,
 ) -> Result<ExitCode, Failure> {
     let measured = Measured {
         time: ended.time,
@@ -133,13 +135,14 @@ fn tell(
         embedded,
     };
     let report = Report::new(outcomes, measured);
-    show(
+    let shown = show(
         args,
         &(report.usage().unwrap_or_default() + &report.total()),
-    )?;
-    if args.json {
-        output::print(&report.json())?;
-    }
+    );
+    let printed = shown.and_then(|()| match args.json {
+        true => output::print(&report.json()),
+        false => Ok(()),
+    });
     for reason in outcomes.reasons().iter().take(REASONS) {
         let fate = match reason.fate {
             Fate::NotWritten => "not written",
@@ -150,10 +153,11 @@ fn tell(
     if let Some(failure) = &ended.failure {
         output::complain(failure);
     }
-    Ok(ExitCode::from(match interrupted {
-        true => INTERRUPTED,
-        false => u8::from(!report.all_are_written() || ended.failure.is_some()),
-    }))
+    let good = report.all_are_written() && ended.failure.is_none();
+    match signal {
+        Some(signal) => signal.end(printed),
+        None => printed.map(|()| ExitCode::from(u8::from(!good))),
+    }
 }
 
 /// Shows lines for people where they can be read, and do not mix with the JSON.

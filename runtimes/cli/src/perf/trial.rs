@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use super::{
-    GRACE,
+    ENDING, GRACE,
     args::Perf,
     outcomes::Outcomes,
     pace::Pace,
@@ -22,7 +22,7 @@ use super::{
     sender::{Job, Sent},
     show, usage,
 };
-use crate::{Failure, interrupt::Interrupt, tally::refusal};
+use crate::{Failure, interrupt::Interrupt, output, tally::refusal};
 
 /// What is to be measured.
 pub(crate) struct Trial<'a> {
@@ -82,13 +82,18 @@ impl Trial<'_> {
         let mut ticks = interval_at((start + LINES).into(), LINES);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut offered = 0;
-        let mut stopping = false;
+        let mut lasting = self.interrupt.clone();
+        let (mut stopping, mut told) = (false, false);
         loop {
             tokio::select! {
                 biased;
                 () = self.interrupt.came(), if !stopping => {
                     stopping = true;
                     self.stop();
+                }
+                () = lasting.lasts(), if !told => {
+                    told = true;
+                    output::note("note", ENDING);
                 }
                 ended = senders.recv() => match ended {
                     Some(sent) => offered += self.settle(sent, stopping),
@@ -131,7 +136,7 @@ impl Trial<'_> {
         }
     }
 
-    /// Sends no more, and gives what is on its way some time.
+    /// Sends no more, and gives what was sent some time.
     fn stop(&self) {
         self.outcomes.stop();
         let producer = self.producer.clone();

@@ -22,7 +22,7 @@ use tokio::runtime;
 use crate::{
     Failure,
     args::Produce,
-    interrupt::{INTERRUPTED, Interrupt},
+    interrupt::{Interrupt, Signal},
     output,
     progress::Progress,
     settings::{PARTITIONS, Settings, longest},
@@ -35,11 +35,12 @@ use report::Report;
 use shape::Shape;
 use text::Words;
 
-/// How long what is on its way may take after Ctrl-C.
+/// How long what was sent may take after the signal to end.
 const GRACE: Duration = Duration::from_secs(5);
+const ENDING: &str = "what was sent has up to 5 s to be written; Ctrl-C ends at once";
 /// The most partitions that the embedded cluster gets in order to have the one that was asked for.
 const MOST_PARTITIONS: i32 = 10_000;
-/// What the embedded cluster keeps besides what may be on its way.
+/// What the embedded cluster keeps besides what may be in flight.
 const RETENTION: u64 = 1 << 30;
 
 /// Produces, after everything was checked that can be checked before.
@@ -102,7 +103,10 @@ async fn produce(args: &Produce, settings: Settings, input: Input) -> Result<Exi
         tokio::select! {
             biased;
             ended = &mut run => ended,
-            () = interrupt.came() => tokio::join!(run, producer.close(GRACE)).0,
+            () = interrupt.came() => {
+                let closed = async { tokio::join!(run, producer.close(GRACE)).0 };
+                with_a_note(closed, &mut interrupt, &progress).await
+            }
         }
     };
     let seconds = start.elapsed().as_secs_f64();
@@ -112,9 +116,26 @@ async fn produce(args: &Produce, settings: Settings, input: Input) -> Result<Exi
         args,
         pump.into_outcome(),
         ended,
-        interrupt.has_come(),
+        interrupt.signal(),
         seconds,
     )
+}
+
+/// Waits for the end, and says so if that takes its time.
+async fn with_a_note<T>(
+    end: impl Future<Output = T>,
+    interrupt: &mut Interrupt,
+    progress: &Progress,
+) -> T {
+    let mut end = pin!(end);
+    tokio::select! {
+        biased;
+        ended = &mut end => ended,
+        () = interrupt.lasts() => {
+            progress.note("note", ENDING);
+            end.await
+        }
+    }
 }
 
 fn start_cluster(args: &Produce) -> Result<Cluster, Failure> {
@@ -140,7 +161,7 @@ fn tell(
     args: &Produce,
     outcome: Outcome,
     ended: Result<(), Stop>,
-    interrupted: bool,
+    signal: Option<Signal>,
     seconds: f64,
 ) -> Result<ExitCode, Failure> {
     let failure = match ended {
@@ -162,18 +183,17 @@ fn tell(
         report: &report,
         tally: &tally,
         verdict: verdict.as_ref(),
-        complete: good && !interrupted,
+        complete: good && signal.is_none(),
         unread,
         colours: output::shows_colours(),
     };
-    output::print(&match args.json {
+    let printed = output::print(&match args.json {
         true => report.json(),
         false => words.to_string(),
-    })?;
+    });
     output::complain(failure.as_deref().unwrap_or_default());
-    Ok(ExitCode::from(match (interrupted, good) {
-        (true, _) => INTERRUPTED,
-        (false, true) => 0,
-        (false, false) => 1,
-    }))
+    match (signal, good) {
+        (Some(signal), _) => signal.end(printed),
+        (None, good) => printed.map(|()| ExitCode::from(u8::from(!good))),
+    }
 }

@@ -44,7 +44,8 @@ Exit codes:
   1  a rule was broken: the seed, the rule and the last that happened are printed; or, with --every-case, a hard case
      never came up
   2  the command is no good
-  130  ended by Ctrl-C, with a report of the trials so far; a second Ctrl-C ends at once";
+  130, 143, 129  ended by Ctrl-C, SIGTERM or SIGHUP, with a report of the trials so far; a second Ctrl-C, half a second
+     later or more, ends at once. With --trace a signal ends at once";
 
 fn seeds(text: &str) -> Result<Range<u64>, String> {
     let seeds = text

@@ -17,11 +17,7 @@ use std::{
 use ottla_sim::Trial;
 use tokio::runtime;
 
-use crate::{
-    Failure,
-    interrupt::{INTERRUPTED, Interrupt},
-    output,
-};
+use crate::{Failure, interrupt::Interrupt, output};
 use args::Simulate;
 use progress::Progress;
 use tally::{Breach, Tally};
@@ -52,7 +48,7 @@ fn trace(seed: u64) -> Result<ExitCode, Failure> {
 }
 
 fn simulate(args: &Simulate) -> Result<ExitCode, Failure> {
-    // It waits for Ctrl-C, beside the threads that work.
+    // It waits for signals, beside the threads that work.
     let runtime = runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -75,11 +71,12 @@ fn simulate(args: &Simulate) -> Result<ExitCode, Failure> {
         time,
         every_case: args.every_case,
     };
-    output::print(&words.to_string())?;
-    Ok(ExitCode::from(match interrupt.has_come() {
-        true => INTERRUPTED,
-        false => u8::from(tally.broken() > 0 || args.every_case && !tally.missed().is_empty()),
-    }))
+    let printed = output::print(&words.to_string());
+    let failed = tally.broken() > 0 || args.every_case && !tally.missed().is_empty();
+    match interrupt.signal() {
+        Some(signal) => signal.end(printed),
+        None => printed.map(|()| ExitCode::from(u8::from(failed))),
+    }
 }
 
 /// Each thread takes the next seed. Whoever takes one runs it to the end, so that there is no gap in the seeds.

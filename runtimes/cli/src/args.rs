@@ -5,7 +5,12 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
 
 use crate::{
-    Failure, address::listen_address, perf::args::Perf, simulate::args::Simulate, target::Target,
+    Failure,
+    address::listen_address,
+    perf::args::Perf,
+    separator::{Separator, separator},
+    simulate::args::Simulate,
+    target::Target,
 };
 
 /// Produces to Apache Kafka, or to a cluster of its own in the process.
@@ -31,15 +36,29 @@ pub(crate) enum Command {
 ///
 /// Lines are bytes: a line feed ends one, a carriage return stays, an empty line is an empty value, and a last line
 /// without a line feed counts.
+///
+/// Where a broker refuses records one by one, such as those without a key in a compacted topic, the others of their
+/// batch are sent again, once, apart from them. They then stand behind those lines of their partition that were on
+/// their way at the time.
 #[derive(Args, Debug)]
 #[command(after_help = PRODUCE_EXAMPLES)]
 pub(crate) struct Produce {
     #[command(flatten)]
     pub(crate) target: Target,
 
-    /// Ends the key, at its first place in a line; a line without it has a null key
-    #[arg(long, value_name = "TEXT", value_parser = not_empty, allow_hyphen_values = true)]
-    pub(crate) key_separator: Option<String>,
+    /// Ends the key, at its first place in a line; a line without it has a null key, or that of --key. Escapes:
+    /// \t \n \r \0 \\ \xHH
+    #[arg(long, value_name = "TEXT", value_parser = separator, allow_hyphen_values = true)]
+    pub(crate) key_separator: Option<Separator>,
+
+    /// The key of all records, but for lines in which --key-separator ends another
+    #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
+    pub(crate) key: Option<String>,
+
+    /// A value that is this text, to the letter, is null: a tombstone in a compacted topic. The same goes for a header's
+    /// value in a line
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub(crate) null_value: Option<String>,
 
     /// The partition for all records; otherwise the key chooses, as with Java's producer
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(0..),
@@ -47,8 +66,23 @@ pub(crate) struct Produce {
     pub(crate) partition: Option<i32>,
 
     /// A header for all records; may be repeated
-    #[arg(long = "header", value_name = "NAME=VALUE", value_parser = pair)]
+    #[arg(short = 'H', long = "header", value_name = "NAME=VALUE", value_parser = pair)]
     pub(crate) headers: Vec<Pair>,
+
+    /// Ends headers at the beginning of each line, name:value,name:value; with the same escapes. A line without it has
+    /// none
+    #[arg(long, value_name = "TEXT", value_parser = separator, allow_hyphen_values = true)]
+    pub(crate) headers_delimiter: Option<Separator>,
+
+    /// Stands between two headers in a line
+    #[arg(long, value_name = "TEXT", default_value = ",", value_parser = separator, allow_hyphen_values = true,
+        requires = "headers_delimiter")]
+    pub(crate) headers_separator: Separator,
+
+    /// Ends a header's name in a line
+    #[arg(long, value_name = "TEXT", default_value = ":", value_parser = separator, allow_hyphen_values = true,
+        requires = "headers_delimiter")]
+    pub(crate) headers_key_separator: Separator,
 
     /// Print the report as one line of JSON
     #[arg(long)]
@@ -59,7 +93,7 @@ pub(crate) struct Produce {
     pub(crate) files: Vec<PathBuf>,
 }
 
-/// Runs the embedded cluster until Ctrl-C, for other programs to produce to and to read from.
+/// Runs the embedded cluster until Ctrl-C or another signal to end, for other programs to produce to and to read from.
 ///
 /// Prints one line, "listening on HOST:PORT,HOST:PORT", when it is ready. Topics are created when they are first asked
 /// for. All is in memory: the logs hold 1 GiB together, then the oldest records go.
@@ -98,14 +132,24 @@ Examples:
   ottla produce README.md                          to the embedded cluster, read back and compared
   ottla produce --bootstrap-server k1:9092,k2:9092 --topic letters *.txt
   journalctl -f | ottla produce --bootstrap-server localhost:9092 --topic journal
-  ottla produce --key-separator : --header source=passwd -X linger.ms=20 /etc/passwd
+  ottla produce --key-separator : -H source=passwd -X linger.ms=20 /etc/passwd
+  ottla produce --key-separator '\\t' --null-value '' states.tsv
+  ottla produce --headers-delimiter '\\t' --key-separator '\\t' lines     h1:v1,h2:v2<TAB>key<TAB>value
   ottla produce --config producer.properties --json - < lines
+
+The JSON has topic, records, written, not_written, maybe_written, seconds, verified (null if there was nothing to read
+back from), partitions (partition, records, first_offset, last_offset), errors (reason, records, and lines: the places
+of the first few as FILE:LINE) and notes (what looks like a mistake in the command: a separator that no line has).
 
 Exit codes:
   0  every record is written, and what was read back is what was sent
   1  some records are not, or perhaps not, written
   2  the command, a setting or a file is no good; nothing was produced
-  130  ended by Ctrl-C, after up to 5 s for what was on its way; a second Ctrl-C ends at once";
+  130, 143, 129  ended by Ctrl-C, SIGTERM or SIGHUP, with a report, after up to 5 s for what had been sent
+
+A second Ctrl-C, half a second or more after the first signal, ends at once, without a report. SIGHUP does nothing if it
+was ignored at the start, as under nohup. SIGQUIT (Ctrl-\\) ends at once. A reader of the report that has gone is no
+failure.";
 
 const BROKER_EXAMPLES: &str = "\
 Examples:
@@ -113,7 +157,7 @@ Examples:
   ottla broker --listen 127.0.0.1:0 --brokers 3 --partitions 6
 
 Exit codes:
-  0  ended by Ctrl-C
+  0  ended by Ctrl-C, SIGTERM or SIGHUP, which is how it is meant to end
   1  the address can't be listened on
   2  the command is no good";
 
@@ -154,13 +198,6 @@ pub(crate) fn pair(text: &str) -> Result<Pair, String> {
             value: value.to_owned(),
         }),
         _ => Err("expected NAME=VALUE".to_owned()),
-    }
-}
-
-fn not_empty(text: &str) -> Result<String, String> {
-    match text {
-        "" => Err("it can't be empty".to_owned()),
-        text => Ok(text.to_owned()),
     }
 }
 

@@ -10,6 +10,7 @@ mod perf;
 mod produce;
 mod progress;
 mod runtime;
+mod separator;
 mod settings;
 mod simulate;
 mod tally;

@@ -73,7 +73,7 @@ impl Ink {
 }
 
 /// Text of any origin on one line, without what a terminal would obey.
-struct OneLine<'a>(&'a str);
+pub(crate) struct OneLine<'a>(pub(crate) &'a str);
 
 impl fmt::Display for OneLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -32,6 +32,8 @@ pub(crate) struct Reason {
     pub(crate) fate: Fate,
     pub(crate) words: String,
     pub(crate) records: u64,
+    /// Where the first of them stand in the input.
+    pub(crate) places: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +44,8 @@ pub(crate) enum Fate {
 
 /// Reasons that are told apart; brokers may word theirs anew for each record.
 const REASONS: usize = 50;
+/// Places that are told of a reason.
+const PLACES: usize = 5;
 
 impl Tally {
     pub(crate) fn written(&mut self, record: &RecordMetadata, bytes: u64) {
@@ -55,27 +59,32 @@ impl Tally {
         }
     }
 
-    pub(crate) fn undelivered(&mut self, record: &Undelivered) {
+    /// Counts a record that has its outcome, under the reason that is given back.
+    pub(crate) fn undelivered(&mut self, record: &Undelivered) -> &mut Reason {
         let (fate, error) = match record {
             Undelivered::NotWritten(error) => (Fate::NotWritten, error),
             Undelivered::MaybeWritten(error) => (Fate::MaybeWritten, error),
         };
         *self.count_of(fate) += 1;
-        match &self.last {
-            Some((last, of, at)) if last == error && *of == fate => self.reasons[*at].records += 1,
+        let at = match &self.last {
+            Some((last, of, at)) if last == error && *of == fate => {
+                self.reasons[*at].records += 1;
+                *at
+            }
             _ => {
                 let at = self.blame(fate, &error.to_string(), 1);
                 self.last = Some((error.clone(), fate, at));
+                at
             }
-        }
+        };
+        &mut self.reasons[at]
     }
 
-    /// Counts records that were never sent.
-    pub(crate) fn refused(&mut self, reason: &str, records: u64) {
-        if records > 0 {
-            self.not_written += records;
-            self.blame(Fate::NotWritten, reason, records);
-        }
+    /// Counts records that were never sent, one or more, under the reason that is given back.
+    pub(crate) fn refused(&mut self, reason: &str, records: u64) -> &mut Reason {
+        self.not_written += records;
+        let at = self.blame(Fate::NotWritten, reason, records);
+        &mut self.reasons[at]
     }
 
     /// Every record that was read and has its outcome.
@@ -112,11 +121,21 @@ impl Tally {
                 fate,
                 words: words.to_owned(),
                 records: 0,
+                places: Vec::new(),
             });
             self.reasons.len() - 1
         });
         self.reasons[at].records += records;
         at
+    }
+}
+
+impl Reason {
+    /// Notes where a record stands, for as many as are told.
+    pub(crate) fn at(&mut self, place: impl FnOnce() -> String) {
+        if self.places.len() < PLACES {
+            self.places.push(place());
+        }
     }
 }
 
@@ -136,6 +155,20 @@ pub(crate) fn too_large(setting: &str, limit: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reason_knows_its_first_places() {
+        let mut tally = Tally::default();
+        for n in 0..20 {
+            tally.refused("why", 1).at(|| n.to_string());
+        }
+        tally
+            .undelivered(&Undelivered::NotWritten(DeliveryError::Purged))
+            .at(|| "x".to_owned());
+        let reasons = tally.reasons();
+        assert_eq!(reasons[0].places, ["0", "1", "2", "3", "4"]);
+        assert_eq!(reasons[1].places, ["x"]);
+    }
 
     #[test]
     fn reasons_are_few_and_add_up() {

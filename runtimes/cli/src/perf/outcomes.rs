@@ -70,7 +70,7 @@ impl Outcomes {
         let mut rest = self.rest();
         match outcome {
             Ok(_) => self.written(1),
-            Err(undelivered) => rest.tally.undelivered(&undelivered),
+            Err(undelivered) => _ = rest.tally.undelivered(&undelivered),
         }
         rest.latencies.record(latency);
         rest.latest.count += 1;

@@ -28,7 +28,7 @@ pub(crate) struct Input {
 /// Lines on their way from the thread that reads them. A thread, since nothing else leaves Ctrl-C and the end of the process
 /// alone while it waits for standard input.
 pub(crate) struct Reading {
-    pub(crate) chunks: Receiver<Result<Chunk, Failure>>,
+    pub(crate) chunks: Receiver<Result<Arc<Chunk>, Failure>>,
     enough: Arc<AtomicBool>,
 }
 
@@ -128,18 +128,18 @@ impl Source {
 fn read_all(
     sources: Vec<Source>,
     longest: usize,
-    chunks: &Sender<Result<Chunk, Failure>>,
+    chunks: &Sender<Result<Arc<Chunk>, Failure>>,
     enough: &AtomicBool,
 ) -> Result<(), Failure> {
     for source in sources {
         let name = source.name();
         let failed = |e| Failure::failed(format!("can't read {name}: {e}"));
-        let mut lines = LineReader::new(source.open().map_err(failed)?, longest);
+        let mut lines = LineReader::new(source.open().map_err(failed)?, &name, longest);
         while !enough.load(Ordering::Relaxed) {
             let Some(chunk) = lines.next_chunk().map_err(failed)? else {
                 break;
             };
-            if chunks.blocking_send(Ok(chunk)).is_err() {
+            if chunks.blocking_send(Ok(Arc::new(chunk))).is_err() {
                 return Ok(());
             }
         }

@@ -175,9 +175,10 @@ fn tell(
         tally,
         ledger,
         unread,
+        notes,
     } = outcome;
     let verdict = ledger.map(|ledger| ledger.verdict(tally.maybe_written));
-    let report = Report::new(&args.target.topic, &tally, verdict.as_ref(), seconds);
+    let report = Report::new(&args.target.topic, &tally, notes, verdict.as_ref(), seconds);
     let good = report.is_good() && failure.is_none();
     let words = Words {
         report: &report,

@@ -3,15 +3,24 @@
 use std::{
     collections::VecDeque,
     future::{Future, poll_fn},
+    mem,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
-use ottla::{Delivery, Producer, SendAllError, SendError, Topic};
+use ottla::{
+    Delivery, DeliveryError, Producer, RecordMetadata, SendAllError, SendError, Topic, Undelivered,
+};
 use tokio::time::timeout;
 
-use super::{input::Reading, ledger::Ledger, lines::Chunk, shape::Shape};
+use super::{
+    input::Reading,
+    ledger::Ledger,
+    lines::{Chunk, Line},
+    shape::Shape,
+};
 use crate::{
     Failure,
     interrupt::Interrupt,
@@ -27,7 +36,9 @@ pub(crate) struct Pump<'a> {
     shape: Shape<'a>,
     progress: Progress,
     /// What was sent and had no outcome when it was last looked at.
-    on_the_way: VecDeque<Sent>,
+    in_flight: VecDeque<Sent>,
+    /// What was not written for another record's sake, and may be sent once more.
+    again: Vec<(Line, Undelivered)>,
     outcome: Outcome,
 }
 
@@ -37,14 +48,21 @@ pub(crate) struct Outcome {
     pub(crate) ledger: Option<Ledger>,
     /// There were more lines than were read.
     pub(crate) unread: bool,
+    /// What looks like a mistake in the command.
+    pub(crate) notes: Vec<String>,
 }
 
-/// A record on its way.
+/// A record that was sent. Its line is kept, since it may have to be sent again.
 struct Sent {
     delivery: Delivery,
-    digest: u64,
-    /// Its bytes in the input, the line feed included.
-    bytes: u64,
+    line: Line,
+    attempt: Attempt,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Attempt {
+    First,
+    Second,
 }
 
 /// Why the input was not sent to its end.
@@ -57,7 +75,7 @@ pub(crate) enum Stop {
     Failed(Failure),
 }
 
-/// Records on their way at most, however small they are; `buffer.memory` bounds them too.
+/// Records in flight at most, however small they are; `buffer.memory` bounds them too.
 const WINDOW: usize = 1 << 18;
 /// How long to wait for what the thread has read ahead, when nothing more is sent.
 const LEFT_OVER: Duration = Duration::from_millis(100);
@@ -76,13 +94,15 @@ impl<'a> Pump<'a> {
             tally: Tally::default(),
             ledger,
             unread: false,
+            notes: Vec::new(),
         };
         Self {
             producer,
             topic,
             shape,
             progress,
-            on_the_way: VecDeque::new(),
+            in_flight: VecDeque::new(),
+            again: Vec::new(),
             outcome,
         }
     }
@@ -113,17 +133,19 @@ impl<'a> Pump<'a> {
             Err(Stop::Refused(reason)) => self.leave(reading, unsent, READ_ON, reason).await,
             Ok(()) | Err(Stop::Failed(_)) => {}
         }
-        let producer = self.producer.clone();
-        tokio::join!(producer.flush(), async {
-            while !self.on_the_way.is_empty() {
-                self.settle().await;
-            }
-        });
+        self.drain().await;
+        if let Ok(()) | Err(Stop::Failed(_)) = ended {
+            self.send_again().await;
+        }
+        self.give_up();
         ended
     }
 
     pub(crate) fn into_outcome(self) -> Outcome {
-        self.outcome
+        Outcome {
+            notes: self.shape.notes(),
+            ..self.outcome
+        }
     }
 
     /// Finds out about the topic before there is a line to send, which on a terminal may take a while.
@@ -141,62 +163,112 @@ impl<'a> Pump<'a> {
         unsent: &mut u64,
     ) -> Result<(), Stop> {
         loop {
+            if !self.again.is_empty() {
+                self.send_again().await;
+            }
             let chunk = tokio::select! {
                 biased;
                 () = interrupt.came() => return Err(Stop::Interrupted),
                 chunk = reading.chunks.recv() => chunk,
-                () = self.settle(), if !self.on_the_way.is_empty() => continue,
+                () = self.settle(), if !self.in_flight.is_empty() => continue,
             };
             match chunk {
-                Some(Ok(chunk)) => self.send(&chunk, unsent).await?,
+                Some(Ok(chunk)) => self.send_chunk(&chunk, unsent).await?,
                 Some(Err(failure)) => return Err(Stop::Failed(failure)),
                 None => return Ok(()),
             }
         }
     }
 
-    async fn send(&mut self, chunk: &Chunk, unsent: &mut u64) -> Result<(), Stop> {
+    async fn send_chunk(&mut self, chunk: &Arc<Chunk>, unsent: &mut u64) -> Result<(), Stop> {
         self.refuse_too_long(chunk);
-        let mut next = 0;
-        while next < chunk.len() {
-            let records = chunk
-                .lines(next)
-                .map(|line| self.shape.record(self.topic, line));
+        let lines = chunk.lines();
+        if let Err((rest, error)) = self.send(&lines, Attempt::First).await {
+            *unsent = rest.len() as u64;
+            return Err(Stop::Refused(refusal(&error)));
+        }
+        poll_fn(|cx| Poll::Ready(self.settle_ready(cx))).await;
+        while self.in_flight.len() > WINDOW {
+            self.settle().await;
+        }
+        Ok(())
+    }
+
+    /// Sends lines, but for those that can be no record. The error has the lines from the first one on that the producer
+    /// did not take.
+    async fn send<'l>(
+        &mut self,
+        lines: &'l [Line],
+        attempt: Attempt,
+    ) -> Result<(), (&'l [Line], SendError)> {
+        let mut rest = lines;
+        while !rest.is_empty() {
+            let mut bad = None;
+            let records = rest.iter().map_while(|line| {
+                let record = self.shape.record(self.topic, line.bytes());
+                record.map_err(|why| bad = Some(why)).ok()
+            });
             let (deliveries, error) = match self.producer.send_all(records).await {
                 Ok(deliveries) => (deliveries, None),
                 Err(SendAllError { deliveries, error }) => (deliveries, Some(error)),
             };
-            let lines = chunk.lines(next);
-            next += deliveries.len();
-            for (delivery, line) in deliveries.into_iter().zip(lines) {
-                let digest = self
-                    .outcome
-                    .ledger
-                    .as_ref()
-                    .map_or(0, |_| self.shape.digest(line));
-                self.on_the_way.push_back(Sent {
-                    delivery,
-                    digest,
-                    bytes: line.len() as u64 + 1,
-                });
-            }
-            match error {
-                None => {}
-                Some(error @ SendError::TooLarge { .. }) => {
-                    self.outcome.tally.refused(&refusal(&error), 1);
-                    next += 1;
-                }
-                Some(error) => {
-                    *unsent = (chunk.len() - next) as u64;
-                    return Err(Stop::Refused(refusal(&error)));
-                }
-            }
-        }
-        poll_fn(|cx| Poll::Ready(self.settle_ready(cx))).await;
-        while self.on_the_way.len() > WINDOW {
-            self.settle().await;
+            let (taken, left) = rest.split_at(deliveries.len());
+            let sent = deliveries.into_iter().zip(taken);
+            self.in_flight.extend(sent.map(|(delivery, line)| Sent {
+                delivery,
+                line: line.clone(),
+                attempt,
+            }));
+            let reason = match (error, bad) {
+                (Some(error @ SendError::TooLarge { .. }), _) => refusal(&error),
+                (Some(error), _) => return Err((left, error)),
+                (None, Some(bad)) => bad.reason(),
+                (None, None) => break,
+            };
+            let (refused, behind) = left.split_first().expect("one was not taken");
+            self.outcome
+                .tally
+                .refused(&reason, 1)
+                .at(|| refused.place());
+            rest = behind;
         }
         Ok(())
+    }
+
+    /// Sends once more what was not written for another record's sake. Nothing else is in flight meanwhile, so that no
+    /// batch has a record in it that may be refused for its own sake.
+    async fn send_again(&mut self) {
+        self.drain().await;
+        let again = mem::take(&mut self.again);
+        let lines: Vec<Line> = again.iter().map(|(line, _)| line.clone()).collect();
+        let unsent = match self.send(&lines, Attempt::Second).await {
+            Ok(()) => 0,
+            Err((rest, _)) => rest.len(),
+        };
+        // The outcome that they have already tells more than why they were not sent again.
+        self.again
+            .extend(again.into_iter().skip(lines.len() - unsent));
+        self.give_up();
+        self.drain().await;
+    }
+
+    /// Takes it for the last word that records were not written for another record's sake.
+    fn give_up(&mut self) {
+        for (line, undelivered) in mem::take(&mut self.again) {
+            self.progress.add(1, line.len());
+            let reason = self.outcome.tally.undelivered(&undelivered);
+            reason.at(|| line.place());
+        }
+    }
+
+    /// Waits until nothing is in flight.
+    async fn drain(&mut self) {
+        let producer = self.producer.clone();
+        tokio::join!(producer.flush(), async {
+            while !self.in_flight.is_empty() {
+                self.settle().await;
+            }
+        });
     }
 
     /// Waits until the oldest record has its outcome, and takes note of all that have theirs.
@@ -209,22 +281,32 @@ impl<'a> Pump<'a> {
     }
 
     /// Takes note of the oldest records, as far as they have their outcome, and returns how many that were.
-    fn settle_ready(&mut self, cx: &mut Context<'_>) -> u64 {
+    fn settle_ready(&mut self, cx: &mut Context<'_>) -> usize {
         let (mut records, mut bytes) = (0, 0);
-        while let Some(oldest) = self.on_the_way.front_mut() {
+        let before = self.in_flight.len();
+        while let Some(oldest) = self.in_flight.front_mut() {
             let Poll::Ready(outcome) = Pin::new(&mut oldest.delivery).poll(cx) else {
                 break;
             };
-            records += 1;
-            bytes += oldest.bytes;
+            let Sent { line, attempt, .. } = self.in_flight.pop_front().expect("it is there");
             match outcome {
-                Ok(written) => self.outcome.written(&written, oldest),
-                Err(undelivered) => self.outcome.tally.undelivered(&undelivered),
+                Err(undelivered)
+                    if attempt == Attempt::First && may_be_sent_again(&undelivered) =>
+                {
+                    self.again.push((line, undelivered));
+                    continue;
+                }
+                Ok(written) => self.outcome.written(&written, &line, &self.shape),
+                Err(undelivered) => {
+                    let reason = self.outcome.tally.undelivered(&undelivered);
+                    reason.at(|| line.place());
+                }
             }
-            self.on_the_way.pop_front();
+            records += 1;
+            bytes += line.len();
         }
         self.progress.add(records, bytes);
-        records
+        before - self.in_flight.len()
     }
 
     /// Counts the lines that were read and are not sent any more: `unsent`, up to `more` chunks that are still read, and
@@ -250,22 +332,35 @@ impl<'a> Pump<'a> {
                 }
             }
         }
-        self.outcome.tally.refused(reason, unsent);
+        if unsent > 0 {
+            self.outcome.tally.refused(reason, unsent);
+        }
     }
 
     fn refuse_too_long(&mut self, chunk: &Chunk) {
-        let (limit, setting) = longest(self.producer.config());
-        self.outcome
-            .tally
-            .refused(&too_large(setting, limit), chunk.too_long);
+        if chunk.too_long > 0 {
+            let (limit, setting) = longest(self.producer.config());
+            let reason = too_large(setting, limit);
+            let reason = self.outcome.tally.refused(&reason, chunk.too_long);
+            reason.at(|| chunk.place_of_too_long());
+        }
     }
 }
 
 impl Outcome {
-    fn written(&mut self, written: &ottla::RecordMetadata, sent: &Sent) {
-        self.tally.written(written, sent.bytes);
+    fn written(&mut self, written: &RecordMetadata, line: &Line, shape: &Shape<'_>) {
+        self.tally.written(written, line.len());
         if let Some(ledger) = &mut self.ledger {
-            ledger.acknowledged(written.partition, written.offset, sent.digest, sent.bytes);
+            let digest = shape.digest(line.bytes());
+            ledger.acknowledged(written.partition, written.offset, digest, line.len());
         }
     }
+}
+
+/// Another record of its batch was the reason, as with one without a key among many for a compacted topic.
+fn may_be_sent_again(undelivered: &Undelivered) -> bool {
+    matches!(
+        undelivered,
+        Undelivered::NotWritten(DeliveryError::BatchMate { .. })
+    )
 }

@@ -18,6 +18,8 @@ pub(crate) struct Report {
     pub(crate) verified: Option<bool>,
     pub(crate) partitions: Vec<Partition>,
     pub(crate) errors: Vec<Lost>,
+    /// What looks like a mistake in the command.
+    pub(crate) notes: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -33,10 +35,18 @@ pub(crate) struct Partition {
 pub(crate) struct Lost {
     pub(crate) reason: String,
     pub(crate) records: u64,
+    /// Where the first of them stand, as `FILE:LINE`.
+    pub(crate) lines: Vec<String>,
 }
 
 impl Report {
-    pub(crate) fn new(topic: &str, tally: &Tally, verdict: Option<&Verdict>, seconds: f64) -> Self {
+    pub(crate) fn new(
+        topic: &str,
+        tally: &Tally,
+        notes: Vec<String>,
+        verdict: Option<&Verdict>,
+        seconds: f64,
+    ) -> Self {
         let partition = |(&partition, written): (&i32, &Written)| Partition {
             partition,
             records: written.records,
@@ -57,6 +67,7 @@ impl Report {
             },
             partitions: tally.partitions.iter().map(partition).collect(),
             errors: errors(tally),
+            notes,
         }
     }
 
@@ -75,10 +86,14 @@ fn errors(tally: &Tally) -> Vec<Lost> {
     let mut errors: Vec<Lost> = Vec::new();
     for reason in tally.reasons() {
         match errors.iter_mut().find(|lost| lost.reason == reason.words) {
-            Some(lost) => lost.records += reason.records,
+            Some(lost) => {
+                lost.records += reason.records;
+                lost.lines.extend_from_slice(&reason.places);
+            }
             None => errors.push(Lost {
                 reason: reason.words.clone(),
                 records: reason.records,
+                lines: reason.places.clone(),
             }),
         }
     }

@@ -6,8 +6,8 @@ use indicatif::{DecimalBytes, HumanCount};
 
 use super::{ledger::Verdict, report::Report};
 use crate::{
-    output::Ink,
-    tally::{Fate, Tally},
+    output::{Ink, OneLine},
+    tally::{Fate, Reason, Tally},
 };
 
 /// The report in words.
@@ -34,7 +34,19 @@ impl fmt::Display for Words<'_> {
         if !self.report.partitions.is_empty() {
             self.table(f)?;
         }
+        for note in &self.report.notes {
+            writeln!(f, "{} {}.", self.doubt(), OneLine(note))?;
+        }
         self.comparison(f)
+    }
+}
+
+/// Where the records of a reason stand, if that is known.
+fn places(reason: &Reason) -> String {
+    match reason.places.len() as u64 {
+        0 => String::new(),
+        told if told < reason.records => format!(" ({}, …)", reason.places.join(", ")),
+        _ => format!(" ({})", reason.places.join(", ")),
     }
 }
 
@@ -76,12 +88,9 @@ impl Words<'_> {
                 Fate::NotWritten => (self.bad(), "not written"),
                 Fate::MaybeWritten => (self.doubt(), "perhaps written"),
             };
-            writeln!(
-                f,
-                "{sign} {} {fate}: {}",
-                HumanCount(reason.records),
-                reason.words
-            )?;
+            let records = HumanCount(reason.records);
+            let words = reason.words.clone() + &places(reason);
+            writeln!(f, "{sign} {records} {fate}: {}", OneLine(&words))?;
         }
         if let Some(more @ 1..) = reasons.len().checked_sub(REASONS) {
             writeln!(f, "  … and {more} more reasons, see --json")?;

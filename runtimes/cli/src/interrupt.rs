@@ -8,7 +8,7 @@ use std::{
 
 use tokio::{
     sync::{
-        mpsc::{self, Sender},
+        mpsc::{self, Receiver, Sender},
         watch,
     },
     time::timeout,
@@ -66,21 +66,12 @@ impl Signal {
 impl Interrupt {
     /// Takes the signals over from the system, from now on; to be called in a runtime.
     pub(crate) fn listen() -> Result<Self, Failure> {
-        let (tell, mut signals) = mpsc::channel(1);
+        let (tell, signals) = mpsc::channel(1);
         listen(&tell).map_err(|e| Failure::failed(format!("can't listen for signals: {e}")))?;
         let (state, interrupt) = watch::channel(State::Running);
         tokio::spawn(async move {
-            let Some(first) = signals.recv().await else {
-                return;
-            };
-            state.send_replace(State::Ending(first));
-            let _ = timeout(TOGETHER, async { while signals.recv().await.is_some() {} }).await;
-            state.send_replace(State::Lasting(first));
-            while let Some(signal) = signals.recv().await {
-                if signal == Signal::Interrupt {
-                    process::exit(signal.exit_code().into());
-                }
-            }
+            let insisted = follow(signals, state).await;
+            process::exit(insisted.exit_code().into());
         });
         Ok(Self(interrupt))
     }
@@ -110,10 +101,32 @@ impl Interrupt {
     }
 
     async fn wait_for(&mut self, reached: impl FnMut(&State) -> bool) {
-        if self.0.wait_for(reached).await.is_err() {
-            // The listener ends with the process only.
-            future::pending().await
+        self.0
+            .wait_for(reached)
+            .await
+            .expect("the listener ends with the process only");
+    }
+}
+
+/// Tells of the first signal, and returns with the Ctrl-C that is not to be waited for any more.
+async fn follow(mut signals: Receiver<Signal>, state: watch::Sender<State>) -> Signal {
+    let first = next(&mut signals).await;
+    state.send_replace(State::Ending(first));
+    let _ = timeout(TOGETHER, async { while signals.recv().await.is_some() {} }).await;
+    state.send_replace(State::Lasting(first));
+    loop {
+        // The others say again what is being done; the end has its own limit.
+        if next(&mut signals).await == Signal::Interrupt {
+            return Signal::Interrupt;
         }
+    }
+}
+
+async fn next(signals: &mut Receiver<Signal>) -> Signal {
+    match signals.recv().await {
+        Some(signal) => signal,
+        // There is nothing left to listen to.
+        None => future::pending().await,
     }
 }
 
@@ -173,4 +186,52 @@ fn listen(tell: &Sender<Signal>) -> io::Result<()> {
         ctrl_shutdown => Signal::Terminate
     );
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{task::JoinHandle, time::sleep};
+
+    use super::*;
+
+    fn following() -> (Sender<Signal>, Interrupt, JoinHandle<Signal>) {
+        let (tell, signals) = mpsc::channel(1);
+        let (state, interrupt) = watch::channel(State::Running);
+        (
+            tell,
+            Interrupt(interrupt),
+            tokio::spawn(follow(signals, state)),
+        )
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn signals_that_come_together_count_once() {
+        for first in [Signal::Interrupt, Signal::Terminate, Signal::HangUp] {
+            let (tell, mut interrupt, insisted) = following();
+            assert_eq!(interrupt.signal(), None);
+            tell.send(first).await.unwrap();
+            interrupt.came().await;
+            for _ in 0..3 {
+                tell.send(Signal::Interrupt).await.unwrap();
+                sleep(TOGETHER / 4).await;
+            }
+            interrupt.lasts().await;
+            assert_eq!(interrupt.signal(), Some(first));
+            assert!(!insisted.is_finished());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn ctrl_c_after_a_while_is_insistence_and_other_signals_are_not() {
+        let (tell, mut interrupt, insisted) = following();
+        tell.send(Signal::Terminate).await.unwrap();
+        interrupt.lasts().await;
+        for again in [Signal::Terminate, Signal::HangUp] {
+            tell.send(again).await.unwrap();
+        }
+        sleep(TOGETHER).await;
+        assert!(!insisted.is_finished());
+        tell.send(Signal::Interrupt).await.unwrap();
+        assert_eq!(insisted.await.unwrap(), Signal::Interrupt);
+    }
 }

@@ -204,10 +204,12 @@ impl<'a> Pump<'a> {
         let mut rest = lines;
         while !rest.is_empty() {
             let mut bad = None;
-            let records = rest.iter().map_while(|line| {
+            let good = rest.iter().map_while(|line| {
                 let record = self.shape.record(self.topic, line.bytes());
                 record.map_err(|why| bad = Some(why)).ok()
             });
+            // It may be asked again after its end, where it would go on behind the bad line.
+            let records = good.fuse();
             let (deliveries, error) = match self.producer.send_all(records).await {
                 Ok(deliveries) => (deliveries, None),
                 Err(SendAllError { deliveries, error }) => (deliveries, Some(error)),

@@ -39,6 +39,26 @@ fn one_line_names_the_culprit() {
         (&["--partition", "70000"], &["--partition", "70000"]),
         (&["--header", "name"], &["--header", "name", "NAME=VALUE"]),
         (&["--key-separator", ""], &["--key-separator", "empty"]),
+        (
+            &["--key-separator", r"\q"],
+            &["--key-separator", r"\q", r"\xHH"],
+        ),
+        (
+            &["--key-separator", r"\n"],
+            &["--key-separator", "line feed"],
+        ),
+        (
+            &["--headers-delimiter", r"\x9"],
+            &["--headers-delimiter", r"\x9"],
+        ),
+        (
+            &["--headers-separator", ";"],
+            &["required", "--headers-delimiter"],
+        ),
+        (
+            &["--bootstrap-server", "::1"],
+            &["bootstrap.servers", "\"::1\"", "[address]:port"],
+        ),
         (&["--topik", "t"], &["--topik", "--topic"]),
     ] {
         let ended = ottla(&[&["produce", "--json"], args].concat(), b"a line\n");

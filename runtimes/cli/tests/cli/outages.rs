@@ -1,39 +1,28 @@
 //! Brokers that are not there, or not always.
 
-use std::{
-    io::Write,
-    thread,
-    time::{Duration, Instant},
-};
+use std::io::Write;
 
 use ottla_sim::Cluster;
 
-use crate::process::{Ottla, Scratch, ottla};
+use crate::process::{Ottla, Scratch, ottla, wait_until_written};
 
 const REFUSING: &str = "127.0.0.1:1";
 
 #[test]
-fn a_refused_connection_is_shown_within_a_second_and_fails_in_time() {
-    let mut ottla = Ottla::start(&[
-        "produce",
-        "--json",
-        "--bootstrap-server",
-        REFUSING,
-        "-X",
-        "max.block.ms=2000",
-    ]);
-    let mut stdin = ottla.stdin();
-    stdin.write_all(b"a\nb\nc\n").unwrap();
-    drop(stdin);
-    ottla.wait_for_stderr("127.0.0.1:1: connection refused");
-    assert!(ottla.has_run_for() < Duration::from_secs(1));
-    let ended = ottla.end();
+fn a_refused_connection_is_shown_while_it_may_still_come_up() {
+    let how = ["--bootstrap-server", REFUSING, "-X", "max.block.ms=3600000"];
+    let ottla = Ottla::start(&[&["produce"], &how[..]].concat());
+    ottla.wait_for_stderr("warning: 127.0.0.1:1: connection refused\n");
+}
+
+#[test]
+fn a_refused_connection_fails_in_time() {
+    let how = ["--bootstrap-server", REFUSING, "-X", "max.block.ms=2000"];
+    let ended = ottla(&[&["produce", "--json"], &how[..]].concat(), b"a\nb\nc\n");
     assert_eq!(ended.code, Some(1));
-    assert!((2..5).contains(&ended.after.as_secs()), "{ended:?}");
     assert_eq!(
-        ended.stderr.lines().count(),
-        1,
-        "the same reason is not repeated: {ended:?}"
+        ended.stderr, "warning: 127.0.0.1:1: connection refused\n",
+        "the same reason is not repeated"
     );
     let report = ended.json();
     assert_eq!(
@@ -92,15 +81,15 @@ fn a_broker_that_goes_and_comes_back_loses_nothing() {
     let servers = cluster.bootstrap_servers();
     let mut ottla = Ottla::start(&["produce", "--json", "--bootstrap-server", &servers]);
     let mut stdin = ottla.stdin();
-    for part in lines.chunks(100_000) {
+    for (n, part) in lines.chunks(100_000).enumerate() {
         stdin.write_all(part.concat().as_bytes()).unwrap();
-        let start = Instant::now();
-        while cluster.with_model(|model| model.high_watermark("ottla", 0)) == 0 {
-            assert!(start.elapsed() < Duration::from_secs(10));
-            thread::sleep(Duration::from_millis(1));
-        }
+        // Some of this part, and there is more to come.
+        wait_until_written(&cluster, n as i64 * 100_000 + 1);
         cluster.stop_broker(1);
-        thread::sleep(Duration::from_millis(200));
+        if n == 0 {
+            // It is said once in a while only.
+            ottla.wait_for_stderr("connection refused");
+        }
         cluster.start_broker(1).unwrap();
     }
     drop(stdin);
@@ -131,10 +120,7 @@ fn a_file_that_goes_away_is_reported_with_what_was_written() {
     ]);
     let mut stdin = ottla.stdin();
     stdin.write_all(b"a\n").unwrap();
-    while cluster.with_model(|model| model.high_watermark("ottla", 0)) == 0 {
-        assert!(ottla.has_run_for() < Duration::from_secs(10));
-        thread::sleep(Duration::from_millis(1));
-    }
+    wait_until_written(&cluster, 1);
     let path = late.path().to_owned();
     drop((late, stdin));
     let ended = ottla.end();

@@ -1,11 +1,9 @@
 //! `ottla perf`: what it sends, and that its figures fit together. How fast it is, is not tested here.
 
-use std::time::{Duration, Instant};
-
 use ottla_sim::{Api, Cluster, Fault, On};
 use serde_json::Value;
 
-use crate::process::{Ended, Ottla, Scratch, ottla};
+use crate::process::{Ended, Ottla, Scratch, ottla, wait_until, wait_until_written};
 
 const RUNTIMES: [&str; 3] = ["tokio", "smol", "blocking"];
 
@@ -104,16 +102,12 @@ fn a_rate_is_not_exceeded() {
 
 #[test]
 fn lines_are_those_of_kafkas_own_tool() {
-    let ended = ottla(
-        &[
-            "perf",
-            "--num-records=60",
-            "--record-size=8",
-            "--throughput=10",
-        ],
-        b"",
-    );
-    assert_eq!((ended.code, &*ended.stderr), (Some(0), ""));
+    let endless = ["perf", "--num-records=4000000000", "--record-size=8"];
+    let ottla = Ottla::start(&[&endless[..], &["--throughput=10"]].concat());
+    ottla.wait_for_stdout("max latency.\n");
+    ottla.interrupt();
+    let ended = ottla.end();
+    assert_eq!(ended.code, Some(130), "{ended:?}");
     let lines: Vec<String> = ended.stdout.lines().map(without_digits).collect();
     let (last, others) = lines.split_last().unwrap();
     let (usage, periodic) = others.split_last().unwrap();
@@ -212,20 +206,20 @@ fn records_that_are_not_written_are_counted_with_their_reason() {
 }
 
 #[test]
-fn ctrl_c_ends_it_with_a_report() {
-    for how in [
-        &["--runtime=blocking"][..],
-        &["--throughput=1", "--threads=3"],
+fn a_signal_ends_it_with_a_report() {
+    for (signal, code, how) in [
+        ("INT", 130, &["--runtime=blocking"][..]),
+        ("TERM", 143, &["--throughput=1", "--threads=3"]),
+        ("HUP", 129, &["--throughput=1e-300"]),
     ] {
-        let numbers = [
-            "perf",
-            "--json",
-            "--num-records=4000000000",
-            "--record-size=100",
-        ];
-        let ottla = Ottla::start(&[&numbers, how].concat());
-        ottla.wait_for_stderr("records/sec");
-        interrupted(ottla, |report| assert!(count(report, "written") > 0));
+        let cluster = Cluster::start(1).unwrap();
+        let ottla = endless(&cluster, how);
+        wait_until_written(&cluster, 1);
+        ottla.signal(signal);
+        let ended = ottla.end();
+        assert_eq!(ended.code, Some(code), "{ended:?}");
+        let report = report(&ended);
+        assert!(count(&report, "written") > 0, "{report}");
     }
 }
 
@@ -238,23 +232,26 @@ fn ctrl_c_gives_up_what_does_not_arrive() {
             model.inject(On::AnyProduce, Fault::Silence);
         }
     });
-    let servers = cluster.bootstrap_servers();
-    let ottla = Ottla::start(&[
-        "perf",
-        "--json",
-        "--num-records=4000000000",
-        "--record-size=1000",
-        "--bootstrap-server",
-        &servers,
-    ]);
-    while cluster.with_model(|model| model.requests(Api::Produce)) == 0 {
-        assert!(ottla.has_run_for() < Duration::from_secs(10));
-    }
-    interrupted(ottla, |report| {
-        assert_eq!(count(report, "written"), 0);
-        assert!(count(report, "maybe_written") > 0, "{report}");
-        assert!(count(report, "not_written") > 0, "{report}");
-    });
+    let ottla = endless(&cluster, &[]);
+    wait_until(
+        || "nothing is produced",
+        || cluster.with_model(|model| model.requests(Api::Produce)) > 0,
+    );
+    ottla.interrupt();
+    ottla.wait_for_stderr("note: what was sent has up to 4 s to be written; Ctrl-C ends at once");
+    let ended = ottla.end();
+    assert_eq!(ended.code, Some(130), "{ended:?}");
+    let report = report(&ended);
+    assert_eq!(count(&report, "written"), 0);
+    assert!(count(&report, "maybe_written") > 0, "{report}");
+}
+
+/// More records than can be sent while a test runs.
+fn endless(cluster: &Cluster, how: &[&str]) -> Ottla {
+    let servers = format!("--bootstrap-server={}", cluster.bootstrap_servers());
+    let numbers = ["--num-records=4000000000", "--record-size=1000"];
+    let args = ["perf", "--json", &servers];
+    Ottla::start(&[&args[..], &numbers, how].concat())
 }
 
 #[test]
@@ -296,17 +293,6 @@ fn report(ended: &Ended) -> Value {
 
 fn count(report: &Value, name: &str) -> u64 {
     report[name].as_u64().unwrap()
-}
-
-/// Presses Ctrl-C and looks at the report.
-fn interrupted(ottla: Ottla, look: impl FnOnce(&Value)) {
-    let pressed = Instant::now();
-    ottla.interrupt();
-    let ended = ottla.end();
-    // Five seconds, and some time for a busy machine.
-    assert!(pressed.elapsed() < Duration::from_secs(7));
-    assert_eq!(ended.code, Some(130), "{ended:?}");
-    look(&report(&ended));
 }
 
 /// The line with `#` for each row of digits.

@@ -1,6 +1,7 @@
 //! `ottla` as a child process with a time limit.
 
 use std::{
+    fmt::Display,
     io::{self, Read, Write},
     path::PathBuf,
     process::{Child, ChildStdin, Command, Stdio},
@@ -12,16 +13,23 @@ use std::{
     time::{Duration, Instant},
 };
 
+use ottla_sim::Cluster;
 use serde_json::Value;
 
 /// Longer than anything here takes on a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// More than what is read and not sent yet can be: what a pipe holds, and what the program reads ahead of its sending.
+pub(crate) const MORE_THAN_READ_AHEAD: usize = 1 << 20;
+/// Three times what the program reads at once, which is as much as a pipe holds.
+const THREE_BLOCKS: usize = 3 * (64 << 10);
+
 /// A running `ottla`, killed when it is dropped.
 pub(crate) struct Ottla {
     child: Child,
     start: Instant,
-    stdout: Stream,
+    /// `None` if its standard output goes elsewhere.
+    stdout: Option<Stream>,
     stderr: Stream,
 }
 
@@ -45,14 +53,13 @@ pub(crate) fn ottla(args: &[&str], input: &[u8]) -> Ended {
 
 impl Ottla {
     pub(crate) fn start(args: &[&str]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ottla"));
-        command
-            .args(args)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        Self::spawn(command().args(args))
+    }
+
+    /// Starts a command whose standard output is read, unless that was sent elsewhere.
+    pub(crate) fn spawn(command: &mut Command) -> Self {
         let mut child = command.spawn().unwrap();
-        let stdout = Stream::read(child.stdout.take().unwrap());
+        let stdout = child.stdout.take().map(Stream::read);
         let stderr = Stream::read(child.stderr.take().unwrap());
         Self {
             child,
@@ -69,7 +76,12 @@ impl Ottla {
 
     /// What Ctrl-C sends.
     pub(crate) fn interrupt(&self) {
-        let kill = format!("kill -INT {}", self.child.id());
+        self.signal("INT");
+    }
+
+    /// Sends it a signal, by the name without `SIG`.
+    pub(crate) fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.child.id());
         assert!(
             Command::new("sh")
                 .args(["-c", &kill])
@@ -79,18 +91,18 @@ impl Ottla {
         );
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits until it has said this on standard output; returns all of that so far.
     pub(crate) fn wait_for_stdout(&self, words: &str) -> String {
-        self.wait_for(&self.stdout, words)
+        self.wait_for(self.stdout.as_ref().unwrap(), words)
     }
 
     /// Waits until it has said this on standard error.
     pub(crate) fn wait_for_stderr(&self, words: &str) -> String {
         self.wait_for(&self.stderr, words)
-    }
-
-    pub(crate) fn has_run_for(&self) -> Duration {
-        self.start.elapsed()
     }
 
     pub(crate) fn end(mut self) -> Ended {
@@ -106,7 +118,7 @@ impl Ottla {
         let after = self.start.elapsed();
         let ended = Ended {
             code: status.code(),
-            stdout: self.stdout.end(),
+            stdout: self.stdout.as_mut().map(Stream::end).unwrap_or_default(),
             stderr: self.stderr.end(),
             after,
         };
@@ -115,15 +127,53 @@ impl Ottla {
     }
 
     fn wait_for(&self, stream: &Stream, words: &str) -> String {
-        while self.start.elapsed() < LIMIT {
-            let text = stream.text();
-            if text.contains(words) {
-                return text;
-            }
-            thread::sleep(Duration::from_millis(2));
-        }
-        panic!("no {words:?} in {:?}", stream.text())
+        wait_until(
+            || format!("no {words:?} in {:?}", stream.text()),
+            || stream.text().contains(words),
+        );
+        stream.text()
     }
+}
+
+/// `ottla` with pipes for its input and output.
+pub(crate) fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ottla"));
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// Writes whole lines, and part of one more that is long. When this returns, the program has read the lines: it reads on
+/// only after it has put by what it read, and the pipe does not hold the rest.
+pub(crate) fn write_until_read(stdin: &mut ChildStdin, lines: &str) {
+    stdin.write_all(lines.as_bytes()).unwrap();
+    stdin.write_all(&vec![b'.'; THREE_BLOCKS]).unwrap();
+}
+
+/// Writes so many lines that the program has sent the first ones when this returns.
+pub(crate) fn write_until_sent(stdin: &mut ChildStdin) {
+    let lines = b"some line\n".repeat(MORE_THAN_READ_AHEAD / 10);
+    stdin.write_all(&lines).unwrap();
+}
+
+/// Waits until this holds; `otherwise` is said if it does not happen.
+pub(crate) fn wait_until<T: Display>(otherwise: impl Fn() -> T, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < LIMIT, "{}", otherwise());
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Waits until the partition 0 of the topic `ottla` has so many records.
+pub(crate) fn wait_until_written(cluster: &Cluster, records: i64) {
+    let written = || cluster.with_model(|model| model.high_watermark("ottla", 0));
+    wait_until(
+        || format!("{} of {records} records are written", written()),
+        || written() >= records,
+    );
 }
 
 impl Drop for Ottla {

@@ -1,8 +1,10 @@
 //! `ottla simulate`: the same seeds give the same, whoever runs them.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::process::{Ended, Ottla, ottla};
+use crate::process::{Ended, ottla};
+#[cfg(target_os = "linux")]
+use crate::process::{Ottla, wait_until};
 
 #[test]
 fn a_trace_is_the_same_to_the_byte() {
@@ -53,17 +55,29 @@ fn it_ends_when_the_time_is_over() {
     );
 }
 
+/// Nothing but the system tells from outside that it takes signals.
+#[cfg(target_os = "linux")]
 #[test]
-fn ctrl_c_ends_it_with_a_report() {
-    let ottla = Ottla::start(&["simulate", "--seeds", "0..1000000000"]);
-    std::thread::sleep(Duration::from_secs(1));
-    let pressed = Instant::now();
-    ottla.interrupt();
-    let ended = ottla.end();
-    // A trial takes some milliseconds; the rest is for a busy machine.
-    assert!(pressed.elapsed() < Duration::from_secs(7));
-    assert_eq!(ended.code, Some(130), "{ended:?}");
-    assert!(ended.stdout.contains(" seeds, 0.."), "{ended:?}");
+fn a_signal_ends_it_with_a_report() {
+    for (signal, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
+        let ottla = Ottla::start(&["simulate", "--seeds", "0..1000000000"]);
+        wait_until(|| "it takes no signals", || catches_hang_ups(ottla.id()));
+        ottla.signal(signal);
+        let ended = ottla.end();
+        assert_eq!(ended.code, Some(code), "{ended:?}");
+        assert!(ended.stdout.contains(" seeds, 0.."), "{ended:?}");
+    }
+}
+
+/// Whether a process has a handler of its own for SIGHUP, the last that it takes.
+#[cfg(target_os = "linux")]
+fn catches_hang_ups(process: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let caught = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigCgt:"))
+        .unwrap();
+    u64::from_str_radix(caught.trim(), 16).unwrap() & 1 != 0
 }
 
 #[test]

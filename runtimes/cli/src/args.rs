@@ -23,7 +23,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    Produce(Produce),
+    Produce(Box<Produce>),
     Perf(Perf),
     Broker(Broker),
     Simulate(Simulate),

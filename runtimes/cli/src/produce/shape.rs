@@ -233,7 +233,7 @@ mod tests {
     fn typed(options: &[&str]) -> Produce {
         let line = ["ottla", "produce"].iter().chain(options);
         match Cli::try_parse_from(line).unwrap().command {
-            Command::Produce(args) => args,
+            Command::Produce(args) => *args,
             command => panic!("{command:?}"),
         }
     }

@@ -4,6 +4,10 @@ use ottla_sim::{Cluster, LogRecord};
 
 use crate::process::ottla;
 
+/// What may be null.
+type Part<'a> = Option<&'a [u8]>;
+type Header<'a> = (&'a [u8], Part<'a>);
+
 /// Produces the lines to a cluster of its own; gives the report and what is in the log.
 fn produced(how: &[&str], lines: &[u8]) -> (serde_json::Value, Vec<LogRecord>) {
     let cluster = Cluster::start(1).unwrap();
@@ -19,7 +23,7 @@ fn produced(how: &[&str], lines: &[u8]) -> (serde_json::Value, Vec<LogRecord>) {
     (ended.json(), log)
 }
 
-fn keys_and_values(log: &[LogRecord]) -> Vec<(Option<&[u8]>, Option<&[u8]>)> {
+fn keys_and_values(log: &[LogRecord]) -> Vec<(Part<'_>, Part<'_>)> {
     let records = log.iter();
     records
         .map(|r| (r.key.as_deref(), r.value.as_deref()))
@@ -91,7 +95,7 @@ fn headers_may_be_in_the_line_as_javas_producer_has_them() {
     let more = ["-H", "all=1", "--null-value", "-"];
     let lines = b"h1:v1,h2:v2\tkey\tvalue\n\tkey\tvalue\nh:-,h::\tkey\t-\n";
     let (_, log) = produced(&[&how[..], &more].concat(), lines);
-    let headers: Vec<Vec<(&[u8], Option<&[u8]>)>> = log
+    let headers: Vec<Vec<Header<'_>>> = log
         .iter()
         .map(|record| {
             let headers = record.headers.iter();

@@ -3,6 +3,7 @@
 mod bad_input;
 mod batch_mates;
 mod broker;
+#[cfg(unix)]
 mod interrupts;
 mod outages;
 mod parts;

@@ -49,10 +49,7 @@ fn it_ends_when_the_time_is_over() {
     assert_eq!((ended.code, &*ended.stderr), (Some(0), ""), "{ended:?}");
     assert!(ended.after >= Duration::from_secs(1), "{ended:?}");
     let last = ended.stdout.lines().last().unwrap();
-    assert!(
-        last.contains(" seeds, 5..") && !last.starts_with("0 "),
-        "{last}"
-    );
+    assert!(last.contains(" seeds, 5.."), "{last}");
 }
 
 /// Nothing but the system tells from outside that it takes signals.

@@ -51,6 +51,15 @@ fn without_faults_everything_is_written() {
 }
 
 #[test]
+fn a_producer_finds_a_broker_at_an_ipv6_address() {
+    let mut world = World::new(1, 1);
+    world.cluster.set_address(1, "::1", 9092);
+    let producer = world.producer(&[]).expect("the address is in brackets");
+    let server = &producer.config().bootstrap_servers()[0];
+    assert_eq!((server.host(), server.port()), ("::1", 9092));
+}
+
+#[test]
 fn everything_is_written_once_through_crashes_cuts_and_tampered_answers() {
     for seed in 0..20 {
         let (world, written) = letters(seed, |world| {

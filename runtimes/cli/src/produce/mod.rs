@@ -4,6 +4,7 @@ mod digest;
 mod input;
 mod ledger;
 mod lines;
+mod outcome;
 mod pump;
 mod report;
 mod shape;
@@ -30,7 +31,8 @@ use crate::{
 };
 use input::Input;
 use ledger::Ledger;
-use pump::{Outcome, Pump, Stop};
+use outcome::Outcome;
+use pump::{Pump, Stop};
 use report::Report;
 use shape::Shape;
 use text::Words;

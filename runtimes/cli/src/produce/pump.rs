@@ -10,24 +10,17 @@ use std::{
     time::Duration,
 };
 
-use ottla::{
-    Delivery, DeliveryError, Producer, RecordMetadata, SendAllError, SendError, Topic, Undelivered,
-};
+use ottla::{Delivery, DeliveryError, Producer, SendAllError, SendError, Topic, Undelivered};
 use tokio::time::timeout;
 
 use super::{
     input::Reading,
     ledger::Ledger,
     lines::{Chunk, Line},
+    outcome::Outcome,
     shape::Shape,
 };
-use crate::{
-    Failure,
-    interrupt::Interrupt,
-    progress::Progress,
-    settings::longest,
-    tally::{Tally, refusal, too_large},
-};
+use crate::{Failure, interrupt::Interrupt, progress::Progress, tally::refusal};
 
 /// What lines go through.
 pub(crate) struct Pump<'a> {
@@ -40,16 +33,6 @@ pub(crate) struct Pump<'a> {
     /// What was not written for another record's sake, and may be sent once more.
     again: Vec<(Line, Undelivered)>,
     outcome: Outcome,
-}
-
-/// What became of the lines.
-pub(crate) struct Outcome {
-    pub(crate) tally: Tally,
-    pub(crate) ledger: Option<Ledger>,
-    /// There were more lines than were read.
-    pub(crate) unread: bool,
-    /// What looks like a mistake in the command.
-    pub(crate) notes: Vec<String>,
 }
 
 /// A record that was sent. Its line is kept, since it may have to be sent again.
@@ -90,12 +73,6 @@ impl<'a> Pump<'a> {
         progress: Progress,
         ledger: Option<Ledger>,
     ) -> Self {
-        let outcome = Outcome {
-            tally: Tally::default(),
-            ledger,
-            unread: false,
-            notes: Vec::new(),
-        };
         Self {
             producer,
             topic,
@@ -103,7 +80,7 @@ impl<'a> Pump<'a> {
             progress,
             in_flight: VecDeque::new(),
             again: Vec::new(),
-            outcome,
+            outcome: Outcome::new(ledger),
         }
     }
 
@@ -181,7 +158,7 @@ impl<'a> Pump<'a> {
     }
 
     async fn send_chunk(&mut self, chunk: &Arc<Chunk>, unsent: &mut u64) -> Result<(), Stop> {
-        self.refuse_too_long(chunk);
+        self.outcome.too_long(chunk, self.producer.config());
         let lines = chunk.lines();
         if let Err((rest, error)) = self.send(&lines, Attempt::First).await {
             *unsent = rest.len() as u64;
@@ -228,10 +205,7 @@ impl<'a> Pump<'a> {
                 (None, None) => break,
             };
             let (refused, behind) = left.split_first().expect("one was not taken");
-            self.outcome
-                .tally
-                .refused(&reason, 1)
-                .at(|| refused.place());
+            self.outcome.refused(&reason, refused);
             rest = behind;
         }
         Ok(())
@@ -258,8 +232,7 @@ impl<'a> Pump<'a> {
     fn give_up(&mut self) {
         for (line, undelivered) in mem::take(&mut self.again) {
             self.progress.add(1, line.len());
-            let reason = self.outcome.tally.undelivered(&undelivered);
-            reason.at(|| line.place());
+            self.outcome.undelivered(&undelivered, &line);
         }
     }
 
@@ -299,10 +272,7 @@ impl<'a> Pump<'a> {
                     continue;
                 }
                 Ok(written) => self.outcome.written(&written, &line, &self.shape),
-                Err(undelivered) => {
-                    let reason = self.outcome.tally.undelivered(&undelivered);
-                    reason.at(|| line.place());
-                }
+                Err(undelivered) => self.outcome.undelivered(&undelivered, &line),
             }
             records += 1;
             bytes += line.len();
@@ -321,7 +291,7 @@ impl<'a> Pump<'a> {
             match timeout(LEFT_OVER, reading.chunks.recv()).await {
                 Ok(Some(Ok(chunk))) => {
                     unsent += chunk.len() as u64;
-                    self.refuse_too_long(&chunk);
+                    self.outcome.too_long(&chunk, self.producer.config());
                 }
                 Ok(Some(Err(_))) => {}
                 Ok(None) => {
@@ -336,25 +306,6 @@ impl<'a> Pump<'a> {
         }
         if unsent > 0 {
             self.outcome.tally.refused(reason, unsent);
-        }
-    }
-
-    fn refuse_too_long(&mut self, chunk: &Chunk) {
-        if chunk.too_long > 0 {
-            let (limit, setting) = longest(self.producer.config());
-            let reason = too_large(setting, limit);
-            let reason = self.outcome.tally.refused(&reason, chunk.too_long);
-            reason.at(|| chunk.place_of_too_long());
-        }
-    }
-}
-
-impl Outcome {
-    fn written(&mut self, written: &RecordMetadata, line: &Line, shape: &Shape<'_>) {
-        self.tally.written(written, line.len());
-        if let Some(ledger) = &mut self.ledger {
-            let digest = shape.digest(line.bytes());
-            ledger.acknowledged(written.partition, written.offset, digest, line.len());
         }
     }
 }

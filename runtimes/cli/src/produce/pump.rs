@@ -84,7 +84,7 @@ impl<'a> Pump<'a> {
         }
     }
 
-    /// Sends all that is read, until something stops it, and waits for every outcome. After an interrupt somebody has to
+    /// Sends all that is read, until something stops it, and waits for every outcome. After an interrupt the caller has to
     /// close the producer.
     pub(crate) async fn run(
         &mut self,

@@ -8,6 +8,7 @@ mod drip;
 mod dropping;
 mod ending;
 mod every_poll;
+mod farewell;
 #[cfg(all(unix, feature = "blocking"))]
 mod forked;
 mod hand;
@@ -90,6 +91,8 @@ scenarios! {
         h113_close_may_be_called_by_many
         h110_a_send_that_races_close_is_refused_or_has_its_outcome
         h162_a_runtime_that_is_shut_down_leaves_nobody_waiting;
+    farewell:
+        h169_what_was_written_without_acks_is_not_lost_at_close;
 }
 
 #[test]

@@ -1,0 +1,53 @@
+//! Compressed batches as other programs write them: the model takes and refuses what Kafka takes and refuses.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+use bytes::Bytes;
+use common::*;
+use ottla_sim::code;
+
+/// Forms that a codec may take, right and wrong ones, made by hand; the answers are Kafka's.
+const FORMS: &str = include_str!("forms.txt");
+
+/// A line of a file: `NAME | CODE | BYTES IN HEX`.
+struct Sample<'a> {
+    name: &'a str,
+    code: i16,
+    batch: Bytes,
+}
+
+fn samples(file: &str) -> impl Iterator<Item = Sample<'_>> {
+    let lines = file.lines().filter(|line| !line.starts_with('#'));
+    lines.map(|line| {
+        let mut fields = line.split(" | ");
+        let mut field = || fields.next().expect(line);
+        Sample {
+            name: field(),
+            code: field().parse().expect(line),
+            batch: from_hex(field()),
+        }
+    })
+}
+
+fn from_hex(digits: &str) -> Bytes {
+    let byte = |at| u8::from_str_radix(&digits[at..at + 2], 16).expect(digits);
+    (0..digits.len()).step_by(2).map(byte).collect()
+}
+
+#[test]
+fn every_form_of_a_codec_is_judged_as_by_kafka() {
+    for sample in samples(FORMS) {
+        let mut model = cluster();
+        let answer = send(&mut model, "t", 0, &sample.batch);
+        assert_eq!(answer.error_code, sample.code, "{}", sample.name);
+        let read = texts(&model, "t", 0);
+        if sample.code == code::NONE {
+            assert!(!read.is_empty(), "{}", sample.name);
+            for (index, value) in read.iter().enumerate() {
+                let expected = format!("value {index} ");
+                assert!(value.starts_with(&expected), "{}: {value}", sample.name);
+            }
+        }
+    }
+}

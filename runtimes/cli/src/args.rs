@@ -1,6 +1,6 @@
 //! What may be typed.
 
-use std::path::PathBuf;
+use std::{net::IpAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
 
@@ -95,14 +95,24 @@ pub(crate) struct Produce {
 
 /// Runs the embedded cluster until Ctrl-C or another signal to end, for other programs to produce to and to read from.
 ///
-/// Prints one line, "listening on HOST:PORT,HOST:PORT", when it is ready. Topics are created when they are first asked
-/// for. All is in memory: the logs hold 1 GiB together, then the oldest records go.
+/// Prints one line when it is ready: "listening on HOST:PORT,HOST:PORT", and what clients are told if that is something
+/// else. Topics are created when they are first asked for. All is in memory: the logs hold 1 GiB together, then the oldest
+/// records go.
 #[derive(Args, Debug)]
 #[command(after_help = BROKER_EXAMPLES)]
 pub(crate) struct Broker {
     /// Where the first broker listens, the others on the ports that follow; port 0 takes free ones
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:9092", value_parser = listen_address)]
     pub(crate) listen: String,
+
+    /// Where clients are told to find the first broker, the others on the ports that follow; without a port on those they
+    /// listen on [default: where they listen; on all interfaces, each client is told the host it came to]
+    #[arg(long, value_name = "HOST[:PORT]", value_parser = advertised)]
+    pub(crate) advertise: Option<Advertised>,
+
+    /// The largest batch that is taken, in bytes, as in Kafka's message.max.bytes
+    #[arg(long, value_name = "BYTES", default_value = "1048588", value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
+    pub(crate) max_message_bytes: u32,
 
     /// How many brokers there are
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..=100))]
@@ -118,6 +128,13 @@ pub(crate) struct Broker {
 pub(crate) struct Pair {
     pub(crate) name: String,
     pub(crate) value: String,
+}
+
+/// `HOST` or `HOST:PORT`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Advertised {
+    pub(crate) host: String,
+    pub(crate) port: Option<u16>,
 }
 
 const OTTLA_EXAMPLES: &str = "\
@@ -155,6 +172,8 @@ const BROKER_EXAMPLES: &str = "\
 Examples:
   ottla broker
   ottla broker --listen 127.0.0.1:0 --brokers 3 --partitions 6
+  ottla broker --listen 0.0.0.0:9092                          for clients on other machines and in containers
+  ottla broker --listen 0.0.0.0:9092 --advertise my.host:19092      behind a mapped port
 
 Exit codes:
   0  ended by Ctrl-C, SIGTERM or SIGHUP, which is how it is meant to end
@@ -201,6 +220,49 @@ pub(crate) fn pair(text: &str) -> Result<Pair, String> {
     }
 }
 
+/// An IPv6 address may stand in brackets, and has to before a port.
+fn advertised(text: &str) -> Result<Advertised, String> {
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (host, port) = rest.split_once(']').ok_or("the ] is missing")?;
+            let port = match port {
+                "" => None,
+                port => Some(port.strip_prefix(':').ok_or("expected [HOST]:PORT")?),
+            };
+            (host, port)
+        }
+        None if text.matches(':').count() > 1 => (text, None),
+        None => match text.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (text, None),
+        },
+    };
+    if host.is_empty() || host.chars().any(|c| c.is_whitespace() || "/,".contains(c)) {
+        return Err("expected HOST or HOST:PORT".to_owned());
+    }
+    if host
+        .parse()
+        .is_ok_and(|address: IpAddr| address.is_unspecified())
+    {
+        return Err("no client can connect to that; name one interface".to_owned());
+    }
+    let port = port.map(|port| match port.parse() {
+        Ok(0) | Err(_) => Err(format!("{port:?} is no port")),
+        Ok(port) => Ok(port),
+    });
+    Ok(Advertised {
+        host: host.to_owned(),
+        port: port.transpose()?,
+    })
+}
+
+fn not_empty(text: &str) -> Result<String, String> {
+    match text {
+        "" => Err("it can't be empty".to_owned()),
+        text => Ok(text.to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -218,6 +280,38 @@ mod tests {
         assert_eq!((&*cut.name, &*cut.value), ("a", "b=c"));
         assert!(pair("a").is_err());
         assert!(pair("=a").is_err());
+    }
+
+    #[test]
+    fn what_is_advertised_has_a_host_and_may_have_a_port() {
+        for (text, host, port) in [
+            ("a", "a", None),
+            ("a:1", "a", Some(1)),
+            ("10.1.2.3:65535", "10.1.2.3", Some(65_535)),
+            ("::1", "::1", None),
+            ("[::1]", "::1", None),
+            ("[::1]:9", "::1", Some(9)),
+        ] {
+            let host = host.to_owned();
+            assert_eq!(advertised(text), Ok(Advertised { host, port }), "{text}");
+        }
+        for text in [
+            "",
+            ":1",
+            "a:",
+            "a:0",
+            "a:65536",
+            "a:b",
+            "[::1",
+            "[::1]9",
+            "0.0.0.0:1",
+            "::",
+            "a b",
+            "a,b",
+            "PLAINTEXT://a:1",
+        ] {
+            assert!(advertised(text).is_err(), "{text}");
+        }
     }
 
     #[test]

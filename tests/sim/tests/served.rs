@@ -321,7 +321,7 @@ fn the_builder_s_settings_hold() {
     let cluster = Cluster::builder()
         .brokers(2)
         .partitions(5)
-        .advertised_host("localhost")
+        .advertise("localhost", None)
         .start()
         .unwrap();
     assert!(cluster.bootstrap_servers().starts_with("localhost:"));
@@ -332,4 +332,117 @@ fn the_builder_s_settings_hold() {
         (response.topics[0].partitions.len(), response.brokers.len()),
         (5, 2)
     );
+}
+
+/// The brokers' hosts and ports as a client is told them that connects there.
+fn told(address: SocketAddr) -> Vec<String> {
+    let mut client = Client::connect(address);
+    client.write(&request(METADATA, 12, 1, &metadata_request("t")));
+    let response: MetadataResponse = response(client.read().unwrap(), 12, 1);
+    let brokers = response.brokers.iter();
+    brokers
+        .map(|broker| format!("{} {}", &*broker.host, broker.port))
+        .collect()
+}
+
+/// The same host on the ports of all brokers.
+fn at_all_ports(host: &str, cluster: &Cluster) -> Vec<String> {
+    let addresses = cluster.addresses();
+    let ports = addresses.iter().map(SocketAddr::port);
+    ports.map(|port| format!("{host} {port}")).collect()
+}
+
+#[test]
+fn brokers_on_all_interfaces_tell_each_client_the_host_it_came_to() {
+    let builder = Cluster::builder().brokers(2).listen("0.0.0.0:0");
+    let cluster = builder.start().unwrap();
+    for host in ["127.0.0.1", "127.0.0.2"] {
+        let port = cluster.addresses()[1].port();
+        let address = SocketAddr::new(host.parse().unwrap(), port);
+        assert_eq!(told(address), at_all_ports(host, &cluster));
+    }
+    assert!(cluster.bootstrap_servers().starts_with("127.0.0.1:"));
+}
+
+#[test]
+fn a_hint_names_the_leader_at_the_host_the_client_came_to() {
+    let builder = Cluster::builder().brokers(2).listen("0.0.0.0:0");
+    let cluster = builder.start().unwrap();
+    cluster.with_model(|model| model.create_topic("t", 1));
+    cluster.with_model(|model| model.move_leader("t", 0, 2));
+    let address = SocketAddr::new([127, 0, 0, 2].into(), cluster.addresses()[0].port());
+    let mut client = Client::connect(address);
+    client.write(&produce_request(1, 0));
+    let response: ProduceResponse = response(client.read().unwrap(), 12, 1);
+    let endpoint = &response.node_endpoints[0];
+    assert_eq!((endpoint.node_id.0, &*endpoint.host), (2, "127.0.0.2"));
+}
+
+#[test]
+fn brokers_on_all_interfaces_of_ipv6_know_both_kinds_of_address() {
+    // A machine without IPv6 has nothing to show.
+    let Ok(cluster) = Cluster::builder().listen("[::]:0").start() else {
+        return;
+    };
+    let port = cluster.addresses()[0].port();
+    for host in ["::1", "127.0.0.1"] {
+        let address = SocketAddr::new(host.parse().unwrap(), port);
+        // Some systems keep the two kinds apart.
+        if TcpStream::connect(address).is_ok() {
+            assert_eq!(told(address), [format!("{host} {port}")]);
+        }
+    }
+}
+
+#[test]
+fn what_is_advertised_is_told_to_everybody() {
+    let builder = Cluster::builder().brokers(2).listen("0.0.0.0:0");
+    let cluster = builder
+        .clone()
+        .advertise("kafka.example", None)
+        .start()
+        .unwrap();
+    let address = SocketAddr::new([127, 0, 0, 2].into(), cluster.addresses()[0].port());
+    assert_eq!(told(address), at_all_ports("kafka.example", &cluster));
+
+    let cluster = builder.clone().advertise("::1", Some(9)).start().unwrap();
+    assert_eq!(cluster.bootstrap_servers(), "[::1]:9,[::1]:10");
+    let address = SocketAddr::new([127, 0, 0, 1].into(), cluster.addresses()[0].port());
+    assert_eq!(told(address), ["::1 9", "::1 10"]);
+
+    let error = builder.advertise("kafka.example", Some(65_535)).start();
+    let error = error.unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "advertised kafka.example:65535: no port is left for broker 2"
+    );
+}
+
+#[test]
+fn a_broker_takes_batches_as_long_as_it_is_told() {
+    let long = Item {
+        value: Some(vec![b'x'; 3_000_000].into()),
+        timestamp: 1_000,
+        ..Item::default()
+    };
+    let long = batch(UNSTAMPED, &[long]);
+    for (limit, expected) in [
+        (None, code::MESSAGE_TOO_LARGE),
+        (Some(long.len() - 1), code::MESSAGE_TOO_LARGE),
+        (Some(long.len()), code::NONE),
+    ] {
+        let builder = Cluster::builder();
+        let builder = match limit {
+            Some(bytes) => builder.max_message_bytes(bytes),
+            None => builder,
+        };
+        let cluster = builder.start().unwrap();
+        cluster.with_model(|model| model.create_topic("t", 1));
+        let mut client = Client::connect(cluster.addresses()[0]);
+        let produce = produce(-1, &[("t", 0, long.clone())]);
+        client.write(&request(PRODUCE, 12, 1, &produce));
+        let response: ProduceResponse = response(client.read().unwrap(), 12, 1);
+        let answer = &response.responses[0].partition_responses[0];
+        assert_eq!(answer.error_code, expected, "{limit:?}");
+    }
 }

@@ -117,6 +117,12 @@ impl Model {
         broker.port = port;
     }
 
+    /// Tells the client of a connection that every broker is at this host, on its own port: what brokers do that listen on
+    /// all interfaces, each of which may be the only one that a client can reach. [`closed`](Model::closed) forgets it.
+    pub fn set_host_found(&mut self, broker: i32, connection: u64, host: &str) {
+        self.links.found_at(broker, connection, host);
+    }
+
     /// Lets two brokers change addresses; their connections are to be cut.
     pub fn swap_addresses(&mut self, one: i32, other: i32) {
         let (host, port) = self.address(one);

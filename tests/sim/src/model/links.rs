@@ -12,6 +12,8 @@ pub(crate) struct Links {
     busy: BTreeMap<(i32, u64), Duration>,
     /// From when to when a client was told to be silent.
     muted: BTreeMap<(i32, u64), (Duration, Duration)>,
+    /// The host at which a client found the cluster.
+    hosts: BTreeMap<(i32, u64), String>,
 }
 
 impl Links {
@@ -27,6 +29,17 @@ impl Links {
         self.hung.remove(&(broker, connection));
         self.busy.remove(&(broker, connection));
         self.muted.remove(&(broker, connection));
+        self.hosts.remove(&(broker, connection));
+    }
+
+    pub(crate) fn found_at(&mut self, broker: i32, connection: u64, host: &str) {
+        self.hosts.insert((broker, connection), host.to_owned());
+    }
+
+    /// The host that a client is told for every broker, if it is not the brokers' own.
+    pub(crate) fn host(&self, broker: i32, connection: u64) -> Option<&str> {
+        let host = self.hosts.get(&(broker, connection));
+        host.map(String::as_str)
     }
 
     /// An answer that leaves at `from` tells the client to be silent for this time.

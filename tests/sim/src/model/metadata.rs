@@ -71,6 +71,12 @@ impl Model {
         response.cluster_id = Some(StrBytes::from_string(cluster.clone()));
         response.controller_id = controller.into();
         response.brokers = brokers;
+        if let Some(host) = self.links.host(caller.broker, caller.connection) {
+            let host = StrBytes::from_string(host.to_owned());
+            for broker in &mut response.brokers {
+                broker.host = host.clone();
+            }
+        }
         for hostile in hostile {
             hostile.spoil_metadata(&mut response);
         }

@@ -60,13 +60,14 @@ impl Model {
             .with_record_errors(outcome.records.into_iter().map(record_error).collect());
         let is_hinted = self.settings.leader_hints || part.is_hint_hostile();
         if is_hinted && caller.version >= 10 && outcome.code == code::NOT_LEADER_OR_FOLLOWER {
-            self.hint(&part, &mut answer, endpoints);
+            self.hint(caller, &part, &mut answer, endpoints);
         }
         answer
     }
 
     fn hint(
         &self,
+        caller: Caller,
         part: &Part,
         answer: &mut PartitionProduceResponse,
         endpoints: &mut Vec<NodeEndpoint>,
@@ -89,9 +90,11 @@ impl Model {
         if let Some(broker) = self.brokers.get(&leader)
             && endpoints.iter().all(|endpoint| endpoint.node_id != leader)
         {
+            let host = self.links.host(caller.broker, caller.connection);
+            let host = host.unwrap_or(&broker.host).to_owned();
             let endpoint = NodeEndpoint::default()
                 .with_node_id(leader.into())
-                .with_host(StrBytes::from_string(broker.host.clone()))
+                .with_host(StrBytes::from_string(host))
                 .with_port(i32::from(broker.port));
             endpoints.push(endpoint);
         }

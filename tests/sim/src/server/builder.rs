@@ -14,7 +14,8 @@ pub struct Builder {
     brokers: u16,
     partitions: i32,
     listen: String,
-    advertised_host: Option<String>,
+    advertised: Option<Advertised>,
+    max_message_bytes: Option<usize>,
     retention_bytes: Option<u64>,
     seed: u64,
 }
@@ -25,7 +26,8 @@ impl Default for Builder {
             brokers: 1,
             partitions: 1,
             listen: "127.0.0.1:0".to_owned(),
-            advertised_host: None,
+            advertised: None,
+            max_message_bytes: None,
             retention_bytes: None,
             seed: 0,
         }
@@ -52,9 +54,21 @@ impl Builder {
         self
     }
 
-    /// The host that clients are told; by default the address listened on, and 127.0.0.1 for all interfaces.
-    pub fn advertised_host(mut self, host: &str) -> Builder {
-        self.advertised_host = Some(host.to_owned());
+    /// Where clients are told to find the brokers (Kafka's `advertised.listeners`): the host, and the first broker's port,
+    /// the others having those that follow. Without a port, each broker's own.
+    ///
+    /// By default the address listened on. Brokers that listen on all interfaces (`0.0.0.0`, `[::]`) tell each client the
+    /// host that it came to itself.
+    pub fn advertise(mut self, host: &str, port: Option<u16>) -> Builder {
+        let host = host.to_owned();
+        self.advertised = Some(Advertised { host, port });
+        self
+    }
+
+    /// The largest batch that brokers take, compressed or not; 1,048,588 by default (Kafka's `message.max.bytes`). A
+    /// request can't be longer than 100 MiB.
+    pub fn max_message_bytes(mut self, bytes: usize) -> Builder {
+        self.max_message_bytes = Some(bytes);
         self
     }
 
@@ -81,12 +95,14 @@ impl Builder {
             .duration_since(SystemTime::UNIX_EPOCH)
             .unwrap_or(Duration::ZERO);
         model.set_wall_clock_at_start(wall_clock);
-        Cluster::serve(model, &self.addresses()?, self.advertised_host.as_deref())
+        if let Some(bytes) = self.max_message_bytes {
+            model.set_max_message_bytes(bytes);
+        }
+        Cluster::serve(model, &self.addresses()?, self.advertised.as_ref())
     }
 
     /// One address per broker.
     fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
-        let invalid = |why: String| io::Error::new(io::ErrorKind::InvalidInput, why);
         let found = self
             .listen
             .to_socket_addrs()
@@ -97,18 +113,40 @@ impl Builder {
             .ok_or_else(|| invalid(format!("{}: no address", self.listen)))?;
         let address = |index: u16| {
             let port = match first.port() {
-                0 => Some(0),
-                port => port.checked_add(index),
+                0 => 0,
+                port => port_of(port, index, &self.listen)?,
             };
-            let port = port.ok_or_else(|| {
-                invalid(format!(
-                    "{}: no port is left for broker {}",
-                    self.listen,
-                    index + 1
-                ))
-            })?;
             Ok(SocketAddr::new(first.ip(), port))
         };
         (0..self.brokers).map(address).collect()
     }
+}
+
+/// Where clients are told to find the brokers.
+#[derive(Clone, Debug)]
+pub(super) struct Advertised {
+    pub(super) host: String,
+    /// The first broker's.
+    port: Option<u16>,
+}
+
+impl Advertised {
+    /// The port of the broker with this index, if it is not the one that it listens on.
+    pub(super) fn port(&self, index: u16) -> io::Result<Option<u16>> {
+        let port = self.port.map(|port| {
+            let shown = format!("advertised {}:{port}", self.host);
+            port_of(port, index, &shown)
+        });
+        port.transpose()
+    }
+}
+
+/// The port of the broker with this index, if the first has this one.
+fn port_of(first: u16, index: u16, of: &str) -> io::Result<u16> {
+    let port = first.checked_add(index);
+    port.ok_or_else(|| invalid(format!("{of}: no port is left for broker {}", index + 1)))
+}
+
+fn invalid(why: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, why)
 }

@@ -21,6 +21,7 @@ pub(crate) fn serve(
     stop: &Stop,
 ) {
     // An error is the peer's leaving or its nonsense: a broker closes the connection and goes on.
+    shared.note_host(stream, broker, connection);
     let _ = converse(stream, broker, connection, shared, stop);
     let _ = stream.shutdown(std::net::Shutdown::Both);
     shared.with_model(|model| model.closed(broker, connection));

@@ -8,7 +8,7 @@ mod port;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -17,6 +17,8 @@ use broker::Broker;
 
 pub use builder::Builder;
 pub use port::Port;
+
+use builder::Advertised;
 
 /// A Kafka cluster in this process that listens on real TCP ports: for programs to try, and for users' own tests.
 ///
@@ -48,6 +50,8 @@ pub struct Cluster {
 struct Shared {
     model: Mutex<Model>,
     start: Instant,
+    /// The brokers listen on all interfaces and advertise none: each client is told the host that it came to.
+    is_everywhere: bool,
 }
 
 impl Cluster {
@@ -64,21 +68,31 @@ impl Cluster {
     fn serve(
         mut model: Model,
         addresses: &[SocketAddr],
-        advertised_host: Option<&str>,
+        advertised: Option<&Advertised>,
     ) -> io::Result<Cluster> {
         let ids: Vec<i32> = model.brokers().collect();
         let mut listening = Vec::with_capacity(ids.len());
-        for (&id, &address) in ids.iter().zip(addresses) {
+        for ((&id, &address), index) in ids.iter().zip(addresses).zip(0..) {
             let port = broker::named(address, Port::at(address))?;
             let address = port.address();
-            let host =
-                advertised_host.map_or_else(|| reachable(address).ip().to_string(), str::to_owned);
-            model.set_address(id, &host, address.port());
+            match advertised {
+                Some(advertised) => {
+                    let port = advertised.port(index)?.unwrap_or(address.port());
+                    model.set_address(id, &advertised.host, port);
+                }
+                None => {
+                    let host = reachable(address).ip().to_string();
+                    model.set_address(id, &host, address.port());
+                }
+            }
             listening.push((id, broker::listen(&port)?, port));
         }
+        let on_all = |address: &SocketAddr| address.ip().is_unspecified();
+        let is_everywhere = advertised.is_none() && addresses.iter().any(on_all);
         let shared = Arc::new(Shared {
             model: Mutex::new(model),
             start: Instant::now(),
+            is_everywhere,
         });
         let start =
             |(id, listener, port)| Ok((id, Broker::start(id, port, listener, shared.clone())?));
@@ -97,7 +111,8 @@ impl Cluster {
         self.shared.with_model(work)
     }
 
-    /// The addresses as a client is told them: `HOST:PORT,HOST:PORT`, brokers that are stopped included.
+    /// The addresses as a client is told them: `HOST:PORT,HOST:PORT`, brokers that are stopped included. Of a cluster that
+    /// listens on all interfaces and advertises nothing, the addresses for clients on this machine.
     pub fn bootstrap_servers(&self) -> String {
         self.with_model(|model| {
             let all: Vec<String> = model.brokers().map(|id| model.host_and_port(id)).collect();
@@ -135,6 +150,19 @@ impl Cluster {
 }
 
 impl Shared {
+    /// Notes the host that a client came to, if that is what it is to be told.
+    fn note_host(&self, stream: &TcpStream, broker: i32, connection: u64) {
+        if !self.is_everywhere {
+            return;
+        }
+        // A connection that is gone already asks for nothing.
+        let Ok(local) = stream.local_addr() else {
+            return;
+        };
+        let host = local.ip().to_canonical().to_string();
+        self.with_model(|model| model.set_host_found(broker, connection, &host));
+    }
+
     /// A test that panics while it holds the model has failed already; the other threads go on with what is there.
     fn with_model<T>(&self, work: impl FnOnce(&mut Model) -> T) -> T {
         work(&mut self.model.lock().unwrap_or_else(PoisonError::into_inner))

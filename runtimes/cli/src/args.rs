@@ -256,13 +256,6 @@ fn advertised(text: &str) -> Result<Advertised, String> {
     })
 }
 
-fn not_empty(text: &str) -> Result<String, String> {
-    match text {
-        "" => Err("it can't be empty".to_owned()),
-        text => Ok(text.to_owned()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use kafka_protocol::protocol::{Decodable, HeaderVersion};
+use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion};
 
 use super::envelope::{Caller, Malformed};
 use super::faults::{Fate, On};
@@ -61,7 +61,7 @@ impl Model {
                 false => Err(Malformed),
             };
         }
-        let fault = self.faults.take(&On::from(caller.api));
+        let fault = On::any(caller.api).and_then(|on| self.faults.take(&on));
         let fate = fault.as_ref().map_or(Fate::Answered, Fault::fate);
         let code = fault.as_ref().and_then(Fault::code);
         let of_broker = self.broker(caller.broker).throttle;
@@ -105,7 +105,62 @@ impl Model {
                 let reply = self.init_producer_id(caller, &request, fault.as_ref());
                 Ok(self.fulfil(caller, fate, Some(reply)))
             }
+            Api::JoinGroup => {
+                let request = self.decode(caller, request)?;
+                Ok(self.join_group(caller, request))
+            }
+            Api::SyncGroup => {
+                let request = self.decode(caller, request)?;
+                Ok(self.sync_group(caller, request))
+            }
+            _ => self.dispatch_plain(caller, request),
         }
+    }
+
+    /// Requests that are answered at once, and for which no fault is planned.
+    fn dispatch_plain(&mut self, caller: Caller, request: Bytes) -> Result<Answer, Malformed> {
+        match caller.api {
+            Api::FindCoordinator => self.plain(caller, request, Model::find_coordinator),
+            Api::Heartbeat => self.plain(caller, request, Model::heartbeat),
+            Api::LeaveGroup => self.plain(caller, request, Model::leave_group),
+            Api::OffsetCommit => self.plain(caller, request, Model::offset_commit),
+            Api::OffsetFetch => self.plain(caller, request, Model::offset_fetch),
+            Api::ListGroups => self.plain(caller, request, Model::list_groups),
+            Api::DescribeGroups => self.plain(caller, request, Model::describe_groups),
+            Api::DeleteGroups => self.plain(caller, request, Model::delete_groups),
+            Api::ConsumerGroupHeartbeat => {
+                self.plain(caller, request, Model::consumer_group_heartbeat)
+            }
+            Api::CreateTopics => self.plain(caller, request, Model::create_topics),
+            Api::DeleteTopics => self.plain(caller, request, Model::delete_topics),
+            Api::CreatePartitions => self.plain(caller, request, Model::create_partitions),
+            Api::DescribeConfigs => self.plain(caller, request, Model::describe_configs),
+            Api::IncrementalAlterConfigs => self.plain(caller, request, Model::alter_configs),
+            Api::DescribeCluster => self.plain(caller, request, Model::describe_cluster),
+            Api::ListPartitionReassignments => {
+                self.plain(caller, request, Model::list_reassignments)
+            }
+            Api::DescribeTopicPartitions => {
+                self.plain(caller, request, Model::describe_topic_partitions)
+            }
+            // The others have faults, or may wait.
+            _ => Err(Malformed),
+        }
+    }
+
+    fn plain<Q, R>(
+        &mut self,
+        caller: Caller,
+        request: Bytes,
+        carry_out: fn(&mut Model, Caller, Q) -> R,
+    ) -> Result<Answer, Malformed>
+    where
+        Q: Decodable + HeaderVersion,
+        R: Encodable + HeaderVersion,
+    {
+        let request = self.decode(caller, request)?;
+        let reply = caller.reply(&carry_out(self, caller, request));
+        Ok(self.fulfil(caller, Fate::Answered, Some(reply)))
     }
 
     /// Decodes a request; bytes behind it are against the rules, though Kafka does not mind them.

@@ -74,14 +74,7 @@ impl Caller {
 
     /// Whether the client has to wait as long as the answer says; before KIP-219 the broker did.
     pub(crate) fn has_to_wait(&self) -> bool {
-        let since = match self.api {
-            Api::Produce | Api::Metadata => 6,
-            Api::Fetch => 8,
-            Api::ListOffsets => 3,
-            Api::ApiVersions => 2,
-            Api::InitProducerId => 1,
-        };
-        self.version >= since
+        self.version >= self.api.client_waits_since()
     }
 
     /// Encodes an answer.

@@ -95,15 +95,17 @@ impl On {
     }
 }
 
-impl From<Api> for On {
-    fn from(api: Api) -> On {
+impl On {
+    /// Any request of an API, if faults can be planned for it.
+    pub(crate) fn any(api: Api) -> Option<On> {
         match api {
-            Api::Produce => On::AnyProduce,
-            Api::Fetch => On::Fetch,
-            Api::ListOffsets => On::ListOffsets,
-            Api::Metadata => On::Metadata,
-            Api::ApiVersions => On::ApiVersions,
-            Api::InitProducerId => On::InitProducerId,
+            Api::Produce => Some(On::AnyProduce),
+            Api::Fetch => Some(On::Fetch),
+            Api::ListOffsets => Some(On::ListOffsets),
+            Api::Metadata => Some(On::Metadata),
+            Api::ApiVersions => Some(On::ApiVersions),
+            Api::InitProducerId => Some(On::InitProducerId),
+            _ => None,
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Topics come, grow and go; what a topic held when it went stays readable by its id.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::groups::Groups;
 use super::readout::{self, LogRecord};
 use super::replicas::Replica;
 use super::topics::{Partition, Topic, is_valid_name};
@@ -30,6 +31,7 @@ impl Model {
         let Some(topic) = self.topics.remove(name) else {
             return;
         };
+        self.groups.forget_topic(name);
         let batches = topic.partitions.iter().flat_map(|p| p.log.batches());
         self.released(batches);
         if self.buried.len() == KEPT {
@@ -64,6 +66,7 @@ impl Model {
             .map(|topic| (topic.name.clone(), self.partitions(&topic.name)))
             .collect();
         self.ids = Ids::from_seed(seed);
+        self.groups = Groups::default();
         for broker in self.brokers.values_mut() {
             broker.view = None;
         }
@@ -118,6 +121,13 @@ impl Model {
         live.or_else(|| self.buried.iter().rev().find(|topic| topic.id == id))
     }
 
+    /// The same with so many replicas, at most one per broker.
+    pub(crate) fn create_topic_with(&mut self, name: &str, partitions: i32, replication: usize) {
+        self.create_topic_from(name, 0, 0);
+        self.topic_mut(name).replication = replication;
+        self.add_partitions_from(name, partitions, 0);
+    }
+
     fn create_topic_from(&mut self, name: &str, partitions: i32, first: usize) {
         assert!(is_valid_name(name), "{name:?} is no valid name for a topic");
         if self.topics.get(name).is_some() {
@@ -131,6 +141,8 @@ impl Model {
             compacted: false,
             log_append_time: false,
             max_message_bytes: self.settings.max_message_bytes,
+            replication: self.settings.replication,
+            configs: BTreeMap::new(),
             partitions: Vec::new(),
         };
         self.topics.insert(topic);
@@ -141,14 +153,14 @@ impl Model {
         let there = self.topic(topic).partitions.len();
         let fresh: Vec<Partition> = (there..)
             .zip(0..more)
-            .map(|(index, _)| self.place(index + first))
+            .map(|(index, _)| self.place(index + first, self.topic(topic).replication))
             .collect();
         self.topic_mut(topic).partitions.extend(fresh);
     }
 
     /// A fresh partition, its replicas on consecutive brokers.
-    fn place(&self, index: usize) -> Partition {
-        let count = self.settings.replication.min(self.brokers.len());
+    fn place(&self, index: usize, replication: usize) -> Partition {
+        let count = replication.min(self.brokers.len());
         let replicas: Vec<Replica> = self
             .brokers
             .iter()

@@ -151,7 +151,7 @@ impl Model {
         })
     }
 
-    /// Lets time pass in all partitions.
+    /// Lets time pass in all partitions and groups.
     pub(crate) fn replicate(&mut self, now: Duration) {
         self.now = self.now.max(now);
         let partitions = self
@@ -159,6 +159,7 @@ impl Model {
             .iter_mut()
             .flat_map(|topic| &mut topic.partitions);
         partitions.for_each(|partition: &mut Partition| partition.replicate(now));
+        self.groups.advance(self.now);
     }
 }
 

@@ -15,8 +15,8 @@ use super::{Fault, Model, views};
 use crate::code;
 
 /// What a client may do where nobody asks who it is: a bit for each operation of Kafka's `AclOperation`.
-const CLUSTER_RIGHTS: i32 = 0b1_1111_1010_0000;
-const TOPIC_RIGHTS: i32 = 0b1101_1111_1000;
+pub(crate) const CLUSTER_RIGHTS: i32 = 0b1_1111_1010_0000;
+pub(crate) const TOPIC_RIGHTS: i32 = 0b1101_1111_1000;
 
 /// How a client asks for a topic.
 #[derive(PartialEq, Eq)]
@@ -71,12 +71,7 @@ impl Model {
         response.cluster_id = Some(StrBytes::from_string(cluster.clone()));
         response.controller_id = controller.into();
         response.brokers = brokers;
-        if let Some(host) = self.links.host(caller.broker, caller.connection) {
-            let host = StrBytes::from_string(host.to_owned());
-            for broker in &mut response.brokers {
-                broker.host = host.clone();
-            }
-        }
+        self.tell_host(caller, &mut response.brokers);
         for hostile in hostile {
             hostile.spoil_metadata(&mut response);
         }

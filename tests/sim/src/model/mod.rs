@@ -1,5 +1,6 @@
 //! The sans-IO model of a Kafka cluster: requests and the time go in, answers come out.
 
+mod admin;
 mod append;
 mod batch;
 mod brokers;
@@ -10,10 +11,12 @@ mod dispatch;
 mod envelope;
 mod faults;
 mod fetch;
+mod groups;
 mod hostile;
 mod incarnations;
 mod init_producer_id;
 mod journal;
+mod layouts;
 mod leaders;
 mod links;
 mod list_offsets;
@@ -46,6 +49,7 @@ use crate::Chance;
 
 use brokers::Broker;
 use faults::Faults;
+use groups::Groups;
 use incarnations::Buried;
 use journal::Journal;
 use links::Links;
@@ -83,6 +87,7 @@ pub struct Model {
     losses: VecDeque<Loss>,
     retention: Retention,
     faults: Faults,
+    groups: Groups,
     links: Links,
     waiting: Waiting,
     stamps: Stamps,
@@ -138,6 +143,7 @@ impl Model {
             losses: VecDeque::new(),
             retention: Retention::default(),
             faults: Faults::default(),
+            groups: Groups::default(),
             links: Links::default(),
             waiting: Waiting::default(),
             stamps: Stamps::default(),

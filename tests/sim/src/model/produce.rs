@@ -15,6 +15,7 @@ use super::batch::{self, Head, Refusal};
 use super::envelope::Caller;
 use super::faults::{Fate, On};
 use super::journal::Produced;
+use super::waiting::Deferred;
 use super::{Answer, Fault, Model};
 use crate::code;
 
@@ -108,6 +109,7 @@ impl Model {
             };
         }
         if may_wait && !self.is_done(caller.now, &mut held) {
+            let held = Deferred::Produce(held);
             self.waiting.hold(caller.broker, caller.connection, held);
             return Answer::Waits;
         }

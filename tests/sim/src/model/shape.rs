@@ -4,10 +4,11 @@
 //! of gigabytes. This walk knows of each API only where its lengths stand.
 
 use super::envelope::Malformed;
+use super::layouts::layout;
 use super::versions::Api;
 
 /// A field, as far as its length goes.
-enum Field {
+pub(crate) enum Field {
     Fixed(usize),
     /// A string; null allowed.
     Text,
@@ -17,9 +18,13 @@ enum Field {
     Array(Vec<Field>),
     /// An array of four-byte numbers; null allowed.
     Numbers,
+    /// An array of strings; null allowed.
+    Texts,
+    /// A structure that may be missing.
+    Maybe(Vec<Field>),
 }
 
-use Field::{Array, Blob, Fixed, Numbers, Text};
+use Field::{Array, Blob, Fixed, Maybe, Numbers, Text, Texts};
 
 /// Walks the body of a request, its header already read.
 pub(crate) fn check(api: Api, version: i16, body: &[u8]) -> Result<(), Malformed> {
@@ -29,59 +34,6 @@ pub(crate) fn check(api: Api, version: i16, body: &[u8]) -> Result<(), Malformed
         flexible: version >= flexible_from,
     }
     .structure(&fields)
-}
-
-/// The fields of a request in the protocol's order, and the first version with compact lengths and tags.
-fn layout(api: Api, version: i16) -> (Vec<Field>, i16) {
-    let since = |first: i16, bytes: usize| Fixed(at(version, first, bytes));
-    let by_id = |first: i16| if version >= first { Fixed(16) } else { Text };
-    match api {
-        Api::Produce => {
-            let partition = vec![Fixed(4), Blob];
-            (
-                vec![Text, Fixed(6), Array(vec![by_id(13), Array(partition)])],
-                9,
-            )
-        }
-        Api::Metadata => {
-            let topic = vec![since(10, 16), Text];
-            let flags = usize::from(version >= 4)
-                + usize::from(version >= 8)
-                + usize::from((8..=10).contains(&version));
-            (vec![Array(topic), Fixed(flags)], 9)
-        }
-        Api::ApiVersions if version >= 3 => (vec![Text, Text], 3),
-        Api::ApiVersions => (vec![], 3),
-        Api::InitProducerId => (vec![Text, Fixed(4), since(3, 10)], 2),
-        Api::Fetch => {
-            let replica = Fixed(if version < 15 { 4 } else { 0 });
-            let partition = Fixed(16 + at(version, 5, 8) + at(version, 9, 4) + at(version, 12, 4));
-            let topic = vec![by_id(13), Array(vec![partition])];
-            let mut fields = vec![replica, Fixed(13), since(7, 8), Array(topic)];
-            if version >= 7 {
-                fields.push(Array(vec![by_id(13), Numbers]));
-            }
-            if version >= 11 {
-                fields.push(Text);
-            }
-            (fields, 12)
-        }
-        Api::ListOffsets => {
-            let partition = Fixed(12 + at(version, 4, 4));
-            (
-                vec![
-                    Fixed(4),
-                    since(2, 1),
-                    Array(vec![Text, Array(vec![partition])]),
-                ],
-                6,
-            )
-        }
-    }
-}
-
-fn at(version: i16, first: i16, bytes: usize) -> usize {
-    if version >= first { bytes } else { 0 }
 }
 
 struct Walk<'a> {
@@ -94,13 +46,23 @@ impl Walk<'_> {
         for field in fields {
             match field {
                 Fixed(bytes) => self.skip(*bytes)?,
-                Text => {
-                    let length = if self.flexible {
-                        self.compact()?
-                    } else {
-                        self.short()?
-                    };
-                    self.skip(length)?;
+                Text => self.text()?,
+                Texts => {
+                    let count = self.length()?;
+                    if count > self.rest.len() {
+                        return Err(Malformed);
+                    }
+                    for _ in 0..count {
+                        self.text()?;
+                    }
+                }
+                Maybe(fields) => {
+                    let (&there, rest) = self.rest.split_first().ok_or(Malformed)?;
+                    self.rest = rest;
+                    // -1 says that there is none.
+                    if there < 0x80 {
+                        self.structure(fields)?;
+                    }
                 }
                 Blob => {
                     let length = self.length()?;
@@ -123,6 +85,14 @@ impl Walk<'_> {
         }
         // Tags come last and bring no array.
         if self.flexible { self.tags() } else { Ok(()) }
+    }
+
+    fn text(&mut self) -> Result<(), Malformed> {
+        let length = match self.flexible {
+            true => self.compact()?,
+            false => self.short()?,
+        };
+        self.skip(length)
     }
 
     fn tags(&mut self) -> Result<(), Malformed> {

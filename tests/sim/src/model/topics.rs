@@ -30,6 +30,10 @@ pub(crate) struct Topic {
     pub(crate) compacted: bool,
     pub(crate) log_append_time: bool,
     pub(crate) max_message_bytes: usize,
+    /// Replicas of partitions that are added, at most one per broker.
+    pub(crate) replication: usize,
+    /// The settings that a client gave it, as it wrote them.
+    pub(crate) configs: BTreeMap<String, String>,
     pub(crate) partitions: Vec<Partition>,
 }
 

@@ -23,20 +23,77 @@ pub enum Api {
     ListOffsets = 2,
     /// Names brokers, topics, partitions and leaders.
     Metadata = 3,
+    /// Remembers how far a group has read.
+    OffsetCommit = 8,
+    /// Tells how far a group has read.
+    OffsetFetch = 9,
+    /// Names the broker that coordinates a group.
+    FindCoordinator = 10,
+    /// Takes a member into a group.
+    JoinGroup = 11,
+    /// Keeps a member in its group.
+    Heartbeat = 12,
+    /// Lets a member out of its group.
+    LeaveGroup = 13,
+    /// Gives a member its part of the work.
+    SyncGroup = 14,
+    /// Shows groups and their members.
+    DescribeGroups = 15,
+    /// Names the groups that a broker coordinates.
+    ListGroups = 16,
     /// Names the APIs and their versions.
     ApiVersions = 18,
+    /// Creates topics.
+    CreateTopics = 19,
+    /// Deletes topics.
+    DeleteTopics = 20,
     /// Hands out producer ids.
     InitProducerId = 22,
+    /// Shows the settings of topics and brokers.
+    DescribeConfigs = 32,
+    /// Adds partitions to topics.
+    CreatePartitions = 37,
+    /// Forgets groups.
+    DeleteGroups = 42,
+    /// Changes the settings of topics.
+    IncrementalAlterConfigs = 44,
+    /// Names partitions that move; none do.
+    ListPartitionReassignments = 46,
+    /// Names the brokers.
+    DescribeCluster = 60,
+    /// The newer protocol of groups, which is refused.
+    ConsumerGroupHeartbeat = 68,
+    /// Names the partitions of topics, a page at a time.
+    DescribeTopicPartitions = 75,
 }
 
 impl Api {
-    const ALL: [Api; 6] = [
+    const ALL: [Api; 25] = [
         Api::Produce,
         Api::Fetch,
         Api::ListOffsets,
         Api::Metadata,
+        Api::OffsetCommit,
+        Api::OffsetFetch,
+        Api::FindCoordinator,
+        Api::JoinGroup,
+        Api::Heartbeat,
+        Api::LeaveGroup,
+        Api::SyncGroup,
+        Api::DescribeGroups,
+        Api::ListGroups,
         Api::ApiVersions,
+        Api::CreateTopics,
+        Api::DeleteTopics,
         Api::InitProducerId,
+        Api::DescribeConfigs,
+        Api::CreatePartitions,
+        Api::DeleteGroups,
+        Api::IncrementalAlterConfigs,
+        Api::ListPartitionReassignments,
+        Api::DescribeCluster,
+        Api::ConsumerGroupHeartbeat,
+        Api::DescribeTopicPartitions,
     ];
 
     pub(crate) fn from_key(key: i16) -> Option<Api> {
@@ -52,6 +109,50 @@ impl Api {
             Api::Metadata => 0..=13,
             Api::ApiVersions => 0..=4,
             Api::InitProducerId => 0..=5,
+            Api::OffsetCommit => 2..=9,
+            Api::OffsetFetch => 1..=9,
+            Api::FindCoordinator => 0..=6,
+            Api::JoinGroup => 0..=9,
+            Api::Heartbeat => 0..=4,
+            Api::LeaveGroup => 0..=5,
+            Api::SyncGroup => 0..=5,
+            Api::DescribeGroups => 0..=6,
+            Api::ListGroups => 0..=5,
+            Api::CreateTopics => 2..=7,
+            Api::DeleteTopics => 1..=6,
+            Api::DescribeConfigs => 1..=4,
+            Api::CreatePartitions => 0..=3,
+            Api::DeleteGroups => 0..=2,
+            Api::IncrementalAlterConfigs => 0..=1,
+            Api::ListPartitionReassignments => 0..=0,
+            Api::DescribeCluster => 0..=2,
+            Api::ConsumerGroupHeartbeat => 0..=1,
+            Api::DescribeTopicPartitions => 0..=0,
+        }
+    }
+
+    /// Since which version a client has to wait as long as an answer says; before KIP-219 the broker did.
+    pub(crate) fn client_waits_since(self) -> i16 {
+        match self {
+            Api::Produce | Api::Metadata => 6,
+            Api::Fetch => 8,
+            Api::OffsetCommit | Api::OffsetFetch => 4,
+            Api::ListOffsets | Api::JoinGroup | Api::CreateTopics => 3,
+            Api::FindCoordinator
+            | Api::Heartbeat
+            | Api::LeaveGroup
+            | Api::SyncGroup
+            | Api::DescribeGroups
+            | Api::ListGroups
+            | Api::ApiVersions
+            | Api::DeleteTopics
+            | Api::DescribeConfigs => 2,
+            Api::InitProducerId | Api::CreatePartitions | Api::DeleteGroups => 1,
+            Api::IncrementalAlterConfigs
+            | Api::ListPartitionReassignments
+            | Api::DescribeCluster
+            | Api::ConsumerGroupHeartbeat
+            | Api::DescribeTopicPartitions => 0,
         }
     }
 }

@@ -8,6 +8,7 @@ use kafka_protocol::messages::metadata_response::{
 use kafka_protocol::protocol::StrBytes;
 
 use super::Model;
+use super::envelope::Caller;
 use super::topics::{Partition, Topic};
 use crate::code;
 
@@ -60,6 +61,23 @@ impl Model {
                 .with_port(i32::from(broker.port))
         })
         .collect()
+    }
+
+    /// The same, as the client of a connection is told them.
+    pub(crate) fn brokers_for(&self, caller: Caller) -> Vec<MetadataResponseBroker> {
+        let mut brokers = self.live_brokers();
+        self.tell_host(caller, &mut brokers);
+        brokers
+    }
+
+    /// Puts the host that a client came to in the place of the brokers' own, if it is to be told that.
+    pub(crate) fn tell_host(&self, caller: Caller, brokers: &mut [MetadataResponseBroker]) {
+        if let Some(host) = self.links.host(caller.broker, caller.connection) {
+            let host = StrBytes::from_string(host.to_owned());
+            for broker in brokers {
+                broker.host = host.clone();
+            }
+        }
     }
 
     /// The lowest broker that is up; -1 if none is.

@@ -1,5 +1,5 @@
-//! Answers that can't be given yet: a batch is still on its way to the followers, the broker is paused, or it has told the
-//! client to be silent.
+//! Answers that can't be given yet: a batch is still on its way to the followers, a group waits for its members, the broker
+//! is paused, or it has told the client to be silent.
 //!
 //! As in Kafka, a broker works on one request of a connection at a time: what comes behind a request that waits is not
 //! looked at before that is answered.
@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::groups::InGroup;
 use super::produce::{Held, Settled};
 use super::{Answer, Model};
 use crate::code;
@@ -38,10 +39,19 @@ pub(crate) struct Waiting {
 
 #[derive(Debug, Default)]
 struct Line {
-    /// The request that is carried out and waits for followers.
-    held: Option<Held>,
+    /// The request that is carried out and waits for others.
+    held: Option<Deferred>,
     /// The requests behind it, untouched.
     behind: VecDeque<Bytes>,
+}
+
+/// A request whose answer depends on what others do.
+#[derive(Debug)]
+pub(crate) enum Deferred {
+    /// Followers are to copy a batch.
+    Produce(Held),
+    /// The other members of a group are to join, or its leader is to share the work out.
+    InGroup(InGroup),
 }
 
 impl Waiting {
@@ -49,7 +59,7 @@ impl Waiting {
         self.lines.contains_key(&(broker, connection))
     }
 
-    pub(crate) fn hold(&mut self, broker: i32, connection: u64, held: Held) {
+    pub(crate) fn hold(&mut self, broker: i32, connection: u64, held: Deferred) {
         self.lines.entry((broker, connection)).or_default().held = Some(held);
     }
 
@@ -76,7 +86,7 @@ impl Waiting {
         self.lines.clear();
     }
 
-    fn take_held(&mut self, link: Link) -> Option<Held> {
+    fn take_held(&mut self, link: Link) -> Option<Deferred> {
         self.take(link, |line| line.held.take())
     }
 
@@ -144,7 +154,12 @@ impl Model {
     pub fn next_answer(&self) -> Option<Duration> {
         let works = |&(&(broker, _), _): &(&Link, &Line)| !self.broker(broker).paused;
         let due = |(&(broker, connection), line): (&Link, &Line)| match &line.held {
-            Some(held) => self.due(held),
+            Some(Deferred::Produce(held)) => self.due(held),
+            Some(Deferred::InGroup(call)) => {
+                // A group that waits has a deadline.
+                let change = self.groups.next_change(&call.group);
+                change.unwrap_or_default()
+            }
             None => self.silent_until(broker, connection).unwrap_or_default(),
         };
         self.waiting.lines.iter().filter(works).map(due).min()
@@ -156,13 +171,12 @@ impl Model {
             return None;
         }
         let answer = loop {
-            if let Some(mut held) = self.waiting.take_held(link) {
-                if !self.is_done(now, &mut held) {
-                    self.waiting.hold(broker, connection, held);
-                    return None;
+            if let Some(held) = self.waiting.take_held(link) {
+                match self.resolve(now, held) {
+                    Ok(answer) => break answer,
+                    Err(held) => self.waiting.hold(broker, connection, held),
                 }
-                held.caller.now = now;
-                break self.finish(held);
+                return None;
             }
             if self.links.is_hung(broker, connection) {
                 self.waiting.forget(broker, connection);
@@ -185,6 +199,23 @@ impl Model {
             connection,
             answer,
         })
+    }
+
+    /// The answer to a request that waits, or the request if it goes on waiting.
+    fn resolve(&mut self, now: Duration, held: Deferred) -> Result<Answer, Deferred> {
+        match held {
+            Deferred::Produce(mut held) => {
+                if !self.is_done(now, &mut held) {
+                    return Err(Deferred::Produce(held));
+                }
+                held.caller.now = now;
+                Ok(self.finish(held))
+            }
+            Deferred::InGroup(call) => {
+                let answer = self.answer_in_group(now, &call);
+                answer.ok_or(Deferred::InGroup(call))
+            }
+        }
     }
 
     /// Settles what can be settled of a request that waits, and says whether that is all of it.

@@ -1,0 +1,1 @@
+//! Scenarios of groups, by the model alone.

@@ -68,6 +68,12 @@ impl Model {
         self.settings.leader_hints = on;
     }
 
+    /// Whether brokers serve, and name, only what producers ask for, and Fetch and ListOffsets: no groups, and nothing that
+    /// administrators ask; off by default.
+    pub fn set_serves_producers_alone(&mut self, on: bool) {
+        self.settings.serves_producers_alone = on;
+    }
+
     /// Brokers find a duplicate among so many of a producer's newest batches (5) only, as if others of the same producer
     /// had come since.
     pub fn set_remembered_batches(&mut self, batches: usize) {

@@ -50,7 +50,7 @@ impl Model {
     fn dispatch(&mut self, mut caller: Caller, request: Bytes) -> Result<Answer, Malformed> {
         self.journal.count(caller.api);
         let versions = &self.broker(caller.broker).versions;
-        if !versions.serves(caller.api, caller.version) {
+        if !self.is_served(caller.api) || !versions.serves(caller.api, caller.version) {
             let asks_for_versions =
                 caller.api == Api::ApiVersions && versions.knows(Api::ApiVersions);
             return match asks_for_versions {

@@ -16,6 +16,8 @@ pub(crate) struct Settings {
     pub(crate) timestamp_lead: i64,
     pub(crate) throttle: Duration,
     pub(crate) leader_hints: bool,
+    /// Brokers serve, and name, only what producers ask for, and Fetch and ListOffsets.
+    pub(crate) serves_producers_alone: bool,
     pub(crate) producer_rules: ProducerRules,
     /// How long a request and an answer may be on their way, if throttling is watched.
     pub(crate) throttle_grace: Option<Duration>,
@@ -36,6 +38,7 @@ impl Default for Settings {
             timestamp_lead: 3_600_000,
             throttle: Duration::ZERO,
             leader_hints: true,
+            serves_producers_alone: false,
             producer_rules: ProducerRules::default(),
             throttle_grace: None,
             listens_while_throttling: false,

@@ -100,6 +100,19 @@ impl Api {
         Api::ALL.into_iter().find(|&api| api as i16 == key)
     }
 
+    /// Whether a producer asks for it, or the one who reads what a producer wrote.
+    fn is_for_producers(self) -> bool {
+        matches!(
+            self,
+            Api::Produce
+                | Api::Fetch
+                | Api::ListOffsets
+                | Api::Metadata
+                | Api::ApiVersions
+                | Api::InitProducerId
+        )
+    }
+
     /// What the model can serve, and offers unless a test says otherwise.
     fn served(self) -> RangeInclusive<i16> {
         match self {
@@ -208,6 +221,11 @@ impl Versions {
 }
 
 impl Model {
+    /// Whether the cluster serves an API at all.
+    pub(crate) fn is_served(&self, api: Api) -> bool {
+        !self.settings.serves_producers_alone || api.is_for_producers()
+    }
+
     pub(crate) fn api_versions(
         &self,
         caller: Caller,
@@ -228,6 +246,7 @@ impl Model {
             let offered = &self.broker(caller.broker).versions.offered;
             response.api_keys = offered
                 .iter()
+                .filter(|&(&api, _)| self.is_served(api))
                 .map(|(&api, &range)| Versions::of(api, range))
                 .collect();
         }

@@ -5,6 +5,7 @@
 
 mod broker;
 mod chaos;
+mod codecs;
 mod command_line;
 mod compression;
 mod consumer;
@@ -24,6 +25,7 @@ mod produce;
 mod recompression;
 mod segments;
 mod tapes;
+mod tools;
 mod workload;
 
 use std::process::ExitCode;
@@ -103,6 +105,17 @@ fn trials(java: &Java) -> Vec<Trial> {
             let cluster = embedded()?;
             peers::java_is_at_home(java, &cluster.bootstrap_servers())
         }),
+        trial(
+            "kafka_s_tools_are_at_home_in_the_embedded_cluster",
+            |java| {
+                let cluster = ottla_sim::Cluster::start(3).map_err(|e| e.to_string())?;
+                tools::are_at_home(java, &cluster.bootstrap_servers())
+            },
+        ),
+        trial(
+            "every_form_of_a_codec_is_judged_as_is_written",
+            codecs::are_judged_as_is_written,
+        ),
     ];
     if compression::is_built_in() {
         trials.push(trial(

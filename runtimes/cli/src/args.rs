@@ -98,6 +98,9 @@ pub(crate) struct Produce {
 /// Prints one line when it is ready: "listening on HOST:PORT,HOST:PORT", and what clients are told if that is something
 /// else. Topics are created when they are first asked for. All is in memory: the logs hold 1 GiB together, then the oldest
 /// records go.
+///
+/// Consumers may read with a group, and Kafka's tools create, list, describe and delete topics. It has no transactions, no
+/// authentication, no compaction, and groups of the classic protocol only (group.protocol=classic).
 #[derive(Args, Debug)]
 #[command(after_help = BROKER_EXAMPLES)]
 pub(crate) struct Broker {

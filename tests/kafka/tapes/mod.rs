@@ -10,6 +10,8 @@ mod tape;
 mod topics;
 mod world;
 
+pub(crate) use world::{Heard, Real, World};
+
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use ottla_sim::code;

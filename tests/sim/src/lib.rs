@@ -47,9 +47,16 @@
 //!
 //! # What is left out
 //!
-//! Transactions, consumer groups, authentication, compaction, message formats older than 2, Fetch sessions. A follower
-//! that comes back has thrown away what its leader does not have; a broker that was deposed knows it at once. Replication
-//! takes no time and loses nothing unless a test says so.
+//! Transactions, authentication, compaction, compression by the broker, message formats older than 2, Fetch sessions. A
+//! follower that comes back has thrown away what its leader does not have; a broker that was deposed knows it at once.
+//! Replication takes no time and loses nothing unless a test says so.
+//!
+//! Groups are classic ones: the newer protocol (`group.protocol=consumer`) and share groups are refused, an instance id
+//! (`group.instance.id`) is kept and shown, and makes no member static, and offsets stay until their group or topic goes.
+//! There are 256 groups and 4,096 members at most. Administrators create, delete, list and describe topics, add partitions
+//! and change `cleanup.policy`, `max.message.bytes` and `message.timestamp.type`; settings of disks (`retention.ms`,
+//! `segment.bytes`) are kept and shown without an effect, others refused. They can't place replicas, alter brokers, delete
+//! records or move partitions.
 
 mod cases;
 mod chance;

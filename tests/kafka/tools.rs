@@ -135,6 +135,7 @@ impl Tools<'_> {
         }
     }
 
+    /// The consumer complains, and ends, at the latest, with its own time-out.
     fn new_protocol_is_refused(&self) -> Result<(), String> {
         let mut command = self.consumer("newcomers");
         command.args(["--command-property", "group.protocol=consumer"]);

@@ -21,7 +21,6 @@ use crate::java::Java;
 use exceptions::EXCEPTIONS;
 use player::{Counts, play};
 use tape::Tape;
-use world::Real;
 
 const TAPES: u64 = 300;
 /// What Kafka must have answered to some batch, or the tapes are too tame.

@@ -408,3 +408,37 @@ fn a_cluster_for_producers_alone_knows_no_groups() {
     assert_eq!(keys, [0, 1, 2, 3, 18, 22]);
     assert_eq!(model.requests(Api::JoinGroup), 1);
 }
+
+#[test]
+fn what_is_asked_again_and_again_is_answered_once() {
+    let mut model = alone();
+    let topic = OffsetFetchRequestTopics::default()
+        .with_name(name("t"))
+        .with_partition_indexes(vec![0, 0, 1, 0]);
+    let of_group = OffsetFetchRequestGroup::default()
+        .with_group_id(group())
+        .with_topics(Some(vec![topic.clone(), topic]));
+    let request = OffsetFetchRequest::default().with_groups(vec![of_group.clone(), of_group]);
+    let response: OffsetFetchResponse = ask(&mut model, 1, OFFSET_FETCH, 9, &request);
+    assert_eq!(response.groups.len(), 1);
+    let topics = response.groups[0].topics.iter();
+    let counts: Vec<usize> = topics.map(|topic| topic.partitions.len()).collect();
+    assert_eq!(counts, [2, 0]);
+    let request = DescribeGroupsRequest::default().with_groups(vec![group(), group()]);
+    let response: DescribeGroupsResponse = ask(&mut model, 1, DESCRIBE_GROUPS, 6, &request);
+    assert_eq!(response.groups.len(), 1);
+}
+
+#[test]
+fn a_request_that_is_far_too_long_closes_the_connection() {
+    let keys = |count: usize| {
+        let keys = vec![text("a key of 17 bytes"); count];
+        let request = FindCoordinatorRequest::default().with_coordinator_keys(keys);
+        common::request(FIND_COORDINATOR, 6, 1, &request)
+    };
+    let longest = (1 << 20) / 18 - 2;
+    let answer = alone().handle(Duration::ZERO, 1, 1, keys(longest));
+    assert!(matches!(answer, Answer::Reply(_)));
+    let answer = alone().handle(Duration::ZERO, 1, 1, keys(longest + 3));
+    assert_eq!(answer, Answer::Disconnect);
+}

@@ -17,7 +17,8 @@ use ottla_sim::{Answer, Api, Fault, Hostile, Model, On, code};
 fn planned(hostile: Hostile) -> Model {
     let mut model = Model::new(3, 1);
     model.create_topic("t", 2);
-    model.inject(hostile.api().into(), Fault::Hostile(hostile));
+    let on = On::any(hostile.api()).unwrap();
+    model.inject(on, Fault::Hostile(hostile));
     model
 }
 

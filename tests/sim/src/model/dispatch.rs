@@ -10,6 +10,9 @@ use super::faults::{Fate, On};
 use super::versions::Api;
 use super::{Answer, Fault, Model};
 
+/// The longest request for which memory is taken that brings no records: far more than anybody's group or topics need.
+const LONGEST: usize = 1 << 20;
+
 impl Model {
     /// Does what a request says.
     pub(crate) fn carry_out(
@@ -60,6 +63,14 @@ impl Model {
                 }
                 false => Err(Malformed),
             };
+        }
+        if !caller.api.is_for_producers() && request.len() > LONGEST {
+            self.journal.accuse(format!(
+                "malformed: {:?} with {} bytes",
+                caller.api,
+                request.len()
+            ));
+            return Err(Malformed);
         }
         let fault = On::any(caller.api).and_then(|on| self.faults.take(&on));
         let fate = fault.as_ref().map_or(Fate::Answered, Fault::fate);

@@ -96,8 +96,8 @@ impl On {
 }
 
 impl On {
-    /// Any request of an API, if faults can be planned for it.
-    pub(crate) fn any(api: Api) -> Option<On> {
+    /// Any request of an API; `None` if no faults can be planned for it.
+    pub fn any(api: Api) -> Option<On> {
         match api {
             Api::Produce => Some(On::AnyProduce),
             Api::Fetch => Some(On::Fetch),

@@ -101,7 +101,7 @@ impl Api {
     }
 
     /// Whether a producer asks for it, or the one who reads what a producer wrote.
-    fn is_for_producers(self) -> bool {
+    pub(crate) fn is_for_producers(self) -> bool {
         matches!(
             self,
             Api::Produce

@@ -1,5 +1,7 @@
 //! ListGroups, DescribeGroups and DeleteGroups: what `kafka-consumer-groups` asks for.
 
+use std::collections::BTreeSet;
+
 use kafka_protocol::messages::delete_groups_response::DeletableGroupResult;
 use kafka_protocol::messages::describe_groups_response::{DescribedGroup, DescribedGroupMember};
 use kafka_protocol::messages::list_groups_response::ListedGroup;
@@ -55,7 +57,10 @@ impl Model {
         caller: Caller,
         request: DescribeGroupsRequest,
     ) -> DescribeGroupsResponse {
-        let described = request.groups.into_iter().map(|id| {
+        let mut seen = BTreeSet::new();
+        let groups = request.groups.into_iter();
+        let groups = groups.filter(|id| seen.insert(id.clone()));
+        let described = groups.map(|id| {
             let found = match self.coordinates(caller.broker, &id) {
                 Ok(()) => self
                     .groups

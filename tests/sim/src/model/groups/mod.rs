@@ -17,6 +17,7 @@ use bytes::Bytes;
 use crate::code;
 use group::{Group, State};
 use member::{Call, Member, Outcome, Protocol, Ticket, Wants};
+use offsets::Committed;
 
 pub(crate) use requests::InGroup;
 
@@ -24,6 +25,8 @@ pub(crate) use requests::InGroup;
 const MOST_GROUPS: usize = 256;
 /// Members of all groups together, ids that were handed out and not used among them.
 const MOST_MEMBERS: usize = 4_096;
+/// Partitions that all groups together can have committed for.
+const MOST_OFFSETS: usize = 50_000;
 /// Bytes that a member may have its leader told, and be assigned.
 const MOST_BYTES: usize = 64 << 10;
 /// The longest name of a group.
@@ -175,6 +178,25 @@ impl Groups {
             Some(group) => group.leave(now, id),
             None => code::UNKNOWN_MEMBER_ID,
         }
+    }
+
+    /// Remembers how far a group has read a partition, and says whether there was room for it.
+    pub(crate) fn commit(
+        &mut self,
+        name: &str,
+        topic: &str,
+        partition: i32,
+        committed: Committed,
+    ) -> bool {
+        let there: usize = self.by_name.values().map(|group| group.offsets.len()).sum();
+        let Some(group) = self.by_name.get_mut(name) else {
+            return false;
+        };
+        let has_room = there < MOST_OFFSETS || group.offsets.get(topic, partition).is_some();
+        if has_room {
+            group.offsets.commit(topic, partition, committed);
+        }
+        has_room
     }
 
     /// The answer that a request waits for, once it is known.

@@ -1,5 +1,7 @@
 //! OffsetCommit and OffsetFetch.
 
+use std::collections::BTreeSet;
+
 use kafka_protocol::messages::offset_commit_request::{
     OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };
@@ -104,8 +106,7 @@ impl Model {
             leader_epoch: wanted.committed_leader_epoch,
             metadata: metadata.to_string(),
         };
-        let group = self.groups.by_name.get_mut(group);
-        let has_room = group.is_some_and(|g| g.offsets.commit(topic, partition, committed));
+        let has_room = self.groups.commit(group, topic, partition, committed);
         match has_room {
             true => code::NONE,
             false => code::GROUP_MAX_SIZE_REACHED,
@@ -131,7 +132,11 @@ impl Model {
             });
             return self.fetch_offsets_of_one(caller, &request.group_id, topics, response);
         }
-        let groups = request.groups.into_iter().map(|group| {
+        // Each group, and each partition, once: an answer must not grow by what is asked again and again.
+        let mut seen = BTreeSet::new();
+        let groups = request.groups.into_iter();
+        let groups = groups.filter(|group| seen.insert(group.group_id.clone()));
+        let groups = groups.map(|group| {
             let topics = group.topics.map(|topics| {
                 let topics = topics.into_iter();
                 topics
@@ -196,7 +201,9 @@ impl Model {
             }
             all
         });
-        let topics = wanted.into_iter().map(|(name, partitions)| {
+        let mut seen = BTreeSet::new();
+        let topics = wanted.into_iter().map(|(name, mut partitions)| {
+            partitions.retain(|&partition| seen.insert((name.clone(), partition)));
             let partitions = partitions.into_iter().map(|partition| {
                 let found = offsets.and_then(|offsets| offsets.get(&name, partition));
                 let metadata = found.map_or_else(String::new, |found| found.metadata.clone());

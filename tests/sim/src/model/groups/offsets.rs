@@ -16,18 +16,14 @@ pub(crate) struct Committed {
     pub(crate) metadata: String,
 }
 
-/// Partitions that a group can commit for.
-const MOST: usize = 20_000;
-
 impl Offsets {
-    /// Says whether there was room.
-    pub(crate) fn commit(&mut self, topic: &str, partition: i32, committed: Committed) -> bool {
+    pub(crate) fn commit(&mut self, topic: &str, partition: i32, committed: Committed) {
         let key = (topic.to_owned(), partition);
-        let has_room = self.by_partition.len() < MOST || self.by_partition.contains_key(&key);
-        if has_room {
-            self.by_partition.insert(key, committed);
-        }
-        has_room
+        self.by_partition.insert(key, committed);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.by_partition.len()
     }
 
     pub(crate) fn get(&self, topic: &str, partition: i32) -> Option<&Committed> {

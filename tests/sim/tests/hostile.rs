@@ -16,6 +16,8 @@ use ottla_sim::{Answer, Api, Fault, Hostile, Model, On, code};
 
 fn planned(hostile: Hostile) -> Model {
     let mut model = Model::new(3, 1);
+    // An API of one version alone can't have them the wrong way round.
+    model.set_serves_producers_alone(true);
     model.create_topic("t", 2);
     let on = On::any(hostile.api()).unwrap();
     model.inject(on, Fault::Hostile(hostile));

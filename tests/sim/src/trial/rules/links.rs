@@ -1,9 +1,10 @@
-//! Links break for a reason (H088), and at once where what comes makes no sense (H084).
+//! Links break for a reason (H088), not for a few bytes behind an answer (H086), and at once where what comes makes no sense (H084).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use ottla::{Cause, Disconnect, ProtocolError, Warning};
+use ottla_core::wire::DecodeError;
 
 use super::super::Breach;
 use super::super::cases::Scene;
@@ -14,6 +15,8 @@ use crate::{Fact, FaultKind, Line, Tamper};
 pub(crate) struct Links {
     /// Somebody sent what is not as it should be.
     is_excused: bool,
+    /// Something else than bytes behind an answer.
+    is_garbled: bool,
     /// Connections on which an answer of no sensible length was sent, and when.
     senseless: BTreeMap<u64, Duration>,
     garbled: BTreeSet<u64>,
@@ -27,13 +30,17 @@ impl Rule for Links {
         match &line.fact {
             Fact::Tampered { wire, tamper } => {
                 self.is_excused = true;
+                self.is_garbled |= *tamper != Tamper::Extended;
                 // What comes behind another change may not be read as a length.
                 let is_first = self.garbled.insert(*wire);
                 if is_first && matches!(tamper, Tamper::HugeLength | Tamper::Http) {
                     self.senseless.insert(*wire, line.at);
                 }
             }
-            Fact::Struck { kind, .. } => self.is_excused |= spoils_answers(*kind),
+            Fact::Struck { kind, .. } if spoils_answers(*kind) => {
+                self.is_excused = true;
+                self.is_garbled |= *kind != FaultKind::Tampered(Tamper::Extended);
+            }
             Fact::Left { wire, .. } => {
                 let sent = self.senseless.remove(wire);
                 let is_late = sent.is_some_and(|sent| line.at > sent + ARRIVED);
@@ -55,9 +62,20 @@ impl Rule for Links {
             }) if !self.is_excused && is_of_the_frames(error) => {
                 Err(("H088", format!("nobody sent anything wrong: {error}")))
             }
+            Warning::Broker(Cause::Unreachable {
+                why: Disconnect::Protocol(ProtocolError::Body(error)),
+                ..
+            }) if !self.is_garbled && is_of_few_bytes(error) => {
+                Err(("H086", format!("a link was left for a few bytes: {error}")))
+            }
             _ => Ok(()),
         }
     }
+}
+
+/// A few bytes follow a response that was read to its last field.
+fn is_of_few_bytes(error: &DecodeError) -> bool {
+    matches!(error, DecodeError::TrailingBytes { left: ..=16, .. })
 }
 
 fn is_of_the_frames(error: &ProtocolError) -> bool {

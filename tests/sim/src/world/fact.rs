@@ -37,6 +37,11 @@ pub enum Fact {
         /// The broker.
         broker: i32,
     },
+    /// A producer writes no more on a connection, and reads on until the broker closes it.
+    ShutDown {
+        /// The connection.
+        wire: u64,
+    },
     /// A producer let go of a connection.
     Left {
         /// The connection.
@@ -217,6 +222,7 @@ impl fmt::Display for Fact {
                 if *lost { ", bytes were lost" } else { "" },
             ),
             Fact::Unwritten { wire } => write!(f, "wire {wire} is gone before a byte is written"),
+            Fact::ShutDown { wire } => write!(f, "wire {wire}: no more is written"),
             Fact::Vanishes { wire, idle } => {
                 write!(f, "wire {wire} loses what is written, idle for {idle:?}")
             }

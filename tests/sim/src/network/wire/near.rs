@@ -144,6 +144,7 @@ impl Network {
         if let Some(wire) = self.wires.get_mut(&serial)
             && !std::mem::replace(&mut wire.is_shut, true)
         {
+            self.facts.push(Fact::ShutDown { wire: serial });
             self.hang_up_later(serial);
         }
     }

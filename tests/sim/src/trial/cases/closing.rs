@@ -1,5 +1,6 @@
 //! Section 8: flush, purge and close.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use ottla::{DeliveryError, SendError};
@@ -17,6 +18,8 @@ pub(crate) struct Closing {
     /// Sends that wait.
     waiting: Vec<usize>,
     closes: Closes,
+    /// Connections that carried unacknowledged records and are closed now.
+    draining: BTreeSet<u64>,
     /// A purge that has not ended a record yet.
     purged: Option<Duration>,
 }
@@ -56,6 +59,12 @@ impl Closing {
                 self.flush_ends(*flush, *dropped, now, scene, hits)
             }
             Fact::Waits { record, .. } => self.waiting.push(*record),
+            Fact::ShutDown { wire } => drop(self.draining.insert(*wire)),
+            Fact::Left { wire, ended, .. } => {
+                // The broker has read everything and closed it.
+                let was_drained = self.draining.remove(wire) && *ended;
+                hits.hit_if(169, was_drained);
+            }
             Fact::Accepted { record } | Fact::GivenUp { record, .. } => self.waits_no_more(*record),
             Fact::Declined { record, .. } => self.declined(*record, scene, hits),
             Fact::CloseBegins { grace } => self.close_begins(now + *grace, scene, view, hits),

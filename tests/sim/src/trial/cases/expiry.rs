@@ -159,6 +159,7 @@ impl Expiry {
         );
         let is_unsent = matches!(entry.fate, Fate::NotWritten(_));
         hits.hit_if(47, is_unsent && is_kept);
+        hits.hit_if(168, is_answered(cause));
         if let Some(lane) = lane {
             self.ended_in(now, lane, is_unsent, scene, hits);
         }
@@ -205,6 +206,14 @@ fn refused(entry: &Entry, scene: &Scene<'_>, now: Duration, hits: &mut Hits) {
     let is_late = matches!(entry.fate, Fate::Refused(SendError::TimedOut { .. }));
     let is_due = now == entry.asked + scene.plan.max_block;
     hits.hit_if(46, is_late && is_due && !scene.plan.max_block.is_zero());
+    if let Fate::Refused(SendError::TimedOut { cause, .. }) = &entry.fate {
+        hits.hit_if(168, cause.as_ref().is_some_and(is_answered));
+    }
+}
+
+/// What brokers answer is the reason.
+fn is_answered(cause: &Cause) -> bool {
+    matches!(cause, Cause::Broker { .. } | Cause::Metadata { .. })
 }
 
 /// Why a record could not be delivered in time, if that is its end.

@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use super::topics::Topics;
 use super::{Hits, Scene, Watch};
-use crate::{Api, Described, Fact, FaultKind, Line, Produced, code};
+use crate::{Api, Described, Fact, FaultKind, Hostile, Line, Produced, code};
 
 #[derive(Default)]
 pub(crate) struct Metadata {
     topics: Topics,
     /// Partitions whose old leader has named the new one, which the producer was not told otherwise.
     hinted: BTreeMap<(Arc<str>, i32), i32>,
+    /// Partitions of which a hint has named an epoch that never was.
+    misled: BTreeSet<(Arc<str>, i32)>,
     /// Refusals since metadata was asked for.
     refusals: usize,
     /// A connection was left on which metadata was asked for in vain.
@@ -114,6 +116,7 @@ impl Metadata {
             offers_ids && scene.cluster.offers(batch.broker, Api::Produce, 13),
         );
         self.follow_hint(batch, scene, hits);
+        self.lead_back(batch, hits);
         self.topics.produced(now, batch, hits);
     }
 
@@ -130,6 +133,16 @@ impl Metadata {
                 let named = self.hinted.remove(&place);
                 hits.hit_if(59, named == Some(batch.broker));
             }
+        }
+    }
+
+    /// A batch is written again after a hint that would have kept the producer from the leader for ever.
+    fn lead_back(&mut self, batch: &Produced, hits: &mut Hits) {
+        let place = (Arc::clone(&batch.topic), batch.partition);
+        if batch.fault == Some(Hostile::HintFromTheFuture.name()) {
+            self.misled.insert(place);
+        } else if batch.appended {
+            hits.hit_if(167, self.misled.remove(&place));
         }
     }
 

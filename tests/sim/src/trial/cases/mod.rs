@@ -66,6 +66,15 @@ pub const ELSEWHERE: &[(u16, &str)] = &[
         163,
         "tests/adapters/forked.rs: there is one process in a world",
     ),
+    (
+        166,
+        "tests/adapters/on_runtime.rs: a world's only thread runs everything",
+    ),
+    (170, "tests/adapters/only_tokio.rs: a world has one clock"),
+    (
+        171,
+        "runtimes/cli/tests/cli/interrupts.rs: there is no process to end",
+    ),
 ];
 
 /// How often each case came up, by its number.

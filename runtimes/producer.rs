@@ -103,11 +103,23 @@ impl Producer {
     ///
     /// Dropping the future sends nothing more, but the deliveries of what it had sent go with it: who wants every
     /// outcome lets it end, with [`close`](Self::close) if need be.
-    pub async fn send_all<'a>(
+    // `I` has to be a parameter of its own. Whether a task that awaits this is `Send` the compiler asks without regard to
+    // lifetimes, and then it does not see that a `map` by a closure is an iterator: no `R::IntoIter` may be in the future.
+    pub fn send_all<'a, R, I>(
         &self,
-        records: impl IntoIterator<Item = Record<'a>>,
+        records: R,
+    ) -> impl Future<Output = Result<Vec<Delivery>, SendAllError>>
+    where
+        R: IntoIterator<Item = Record<'a>, IntoIter = I>,
+        I: Iterator<Item = Record<'a>>,
+    {
+        self.send_each(records.into_iter())
+    }
+
+    async fn send_each<'a, I: Iterator<Item = Record<'a>>>(
+        &self,
+        mut records: I,
     ) -> Result<Vec<Delivery>, SendAllError> {
-        let mut records = records.into_iter();
         let mut deliveries = Vec::with_capacity(records.size_hint().0.min(1 << 16));
         let mut group = Vec::new();
         loop {

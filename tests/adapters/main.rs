@@ -15,6 +15,8 @@ mod hand;
 mod harness;
 #[cfg(feature = "tokio")]
 mod only_tokio;
+#[cfg(any(feature = "tokio", feature = "smol"))]
+mod spawned;
 mod waiting;
 mod writing;
 

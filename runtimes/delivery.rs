@@ -6,7 +6,7 @@ use std::{
     future::Future,
     ops::Range,
     pin::Pin,
-    sync::{Mutex, MutexGuard, OnceLock, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
     task::{Context, Poll, Waker},
 };
 
@@ -92,8 +92,9 @@ pub(crate) struct Batch {
     /// The part that came first, which nearly always is the whole batch: read without a lock.
     first: OnceLock<Part>,
     rest: Mutex<Rest>,
-    /// The producer, whose driver does not rest while somebody waits.
     producer: Weak<Shared>,
+    /// The producer's driver rests, but not while somebody waits.
+    rests: bool,
 }
 
 #[derive(Clone)]
@@ -160,15 +161,41 @@ impl Delivery {
         Some(self.result(part))
     }
 
+    /// Its producer's, unless that has ended and is gone.
+    pub(crate) fn producer(&self) -> Option<Arc<Shared>> {
+        self.batch.producer.upgrade()
+    }
+
     #[inline]
     fn result(&self, part: &Part) -> Result<RecordMetadata, Undelivered> {
         self.batch.result(part, self.index(), self.timestamp)
     }
 
+    /// Takes a seat to be woken from, or keeps the one it has.
+    fn poll_at(
+        &self,
+        seat: &mut u32,
+        cx: &Context<'_>,
+    ) -> Poll<Result<RecordMetadata, Undelivered>> {
+        let mut rest = self.batch.rest();
+        // Once more, since the batch may have ended before the lock was taken.
+        if let Some(part) = self.batch.part_with(&rest, self.index()) {
+            return Poll::Ready(self.result(part));
+        }
+        let old = rest.sit_down(self.index(), seat, cx.waker());
+        drop(rest);
+        drop(old);
+        if self.batch.rests
+            && let Some(producer) = self.producer()
+        {
+            producer.lock().await_delivery();
+        }
+        Poll::Pending
+    }
+
+    /// Gives what lies there, to be dropped after the lock: it may hold the task that holds other deliveries of the batch.
     #[cold]
-    fn leave_seat(&mut self) -> Option<(u32, Waker)> {
-        let seat = self.seat();
-        self.sit(NOWHERE);
+    fn leave(&self, seat: u32) -> Option<(u32, Waker)> {
         let mut rest = self.batch.rest();
         rest.seats.get_mut(seat as usize).and_then(Option::take)
     }
@@ -183,21 +210,10 @@ impl Future for Delivery {
             self.sit(NOWHERE);
             return Poll::Ready(known);
         }
-        let this = &mut *self;
-        let mut rest = this.batch.rest();
-        // Once more, since the batch may have ended before the lock was taken.
-        if let Some(part) = this.batch.part_with(&rest, this.index()) {
-            return Poll::Ready(this.result(part));
-        }
-        let mut seat = this.seat();
-        let old = rest.sit_down(this.index(), &mut seat, cx.waker());
-        drop(rest);
-        this.sit(seat);
-        drop(old);
-        if let Some(producer) = this.batch.producer.upgrade() {
-            producer.lock().await_delivery();
-        }
-        Poll::Pending
+        let mut seat = self.seat();
+        let polled = self.poll_at(&mut seat, cx);
+        self.sit(seat);
+        polled
     }
 }
 
@@ -205,9 +221,38 @@ impl Drop for Delivery {
     #[inline]
     fn drop(&mut self) {
         if self.seat() != NOWHERE {
-            // The waker is dropped after the lock: it may hold the task that holds other deliveries of the batch.
-            drop(self.leave_seat());
+            drop(self.leave(self.seat()));
         }
+    }
+}
+
+/// Waits for a delivery from a seat of its own.
+pub(crate) struct Onlooker<'a> {
+    delivery: &'a Delivery,
+    seat: u32,
+}
+
+impl<'a> Onlooker<'a> {
+    pub(crate) const fn new(delivery: &'a Delivery) -> Self {
+        Self {
+            delivery,
+            seat: NOWHERE,
+        }
+    }
+}
+
+impl Future for Onlooker<'_> {
+    type Output = Result<RecordMetadata, Undelivered>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let delivery = self.delivery;
+        delivery.poll_at(&mut self.seat, cx)
+    }
+}
+
+impl Drop for Onlooker<'_> {
+    fn drop(&mut self) {
+        drop(self.delivery.leave(self.seat));
     }
 }
 
@@ -221,13 +266,19 @@ impl fmt::Debug for Delivery {
 }
 
 impl Batch {
-    pub(crate) fn new(topic: &'static str, partition: i32, producer: Weak<Shared>) -> Self {
+    pub(crate) fn new(
+        topic: &'static str,
+        partition: i32,
+        producer: Weak<Shared>,
+        rests: bool,
+    ) -> Self {
         Self {
             topic,
             partition,
             first: OnceLock::new(),
             rest: Mutex::default(),
             producer,
+            rests,
         }
     }
 
@@ -349,7 +400,7 @@ mod tests {
     };
 
     fn batch() -> Giver<Batch> {
-        Giver::new(Batch::new("t", 3, Weak::new()))
+        Giver::new(Batch::new("t", 3, Weak::new(), false))
     }
 
     #[derive(Default)]

@@ -61,7 +61,7 @@ use ottla_core::{
     Command, Config, ConnectionId, Disconnect, Instant, LookupId, ResolveError, Work,
 };
 
-pub use crate::runtime::{Job, Pending, Runtime, Stream};
+pub use crate::runtime::{Job, Pending, Runtime, Stream, ThreadCheck};
 use crate::{
     compressing::{Errand, do_work, is_long},
     link::{Link, Ready, unresolved},
@@ -123,13 +123,15 @@ enum Turn {
 impl<R: Runtime> Driver<R> {
     /// A producer and the driver that has to be polled for it.
     pub fn new(setup: impl Into<Setup>, runtime: R) -> Result<(Producer, Self), StartError> {
-        let (shared, on_warning) = setup.into().build(runtime.parallelism())?;
+        let (shared, on_warning) = setup.into().build(&runtime)?;
         let shared = Arc::new(shared);
-        let mut rest = Duration::ZERO;
-        if R::RESTS {
-            rest = rest_after_writing(&shared.config);
-            shared.lock().shared = Arc::downgrade(&shared);
-        }
+        let rest = match R::RESTS {
+            true => rest_after_writing(&shared.config),
+            false => Duration::ZERO,
+        };
+        let mut state = shared.lock();
+        (state.shared, state.rests) = (Arc::downgrade(&shared), R::RESTS);
+        drop(state);
         let driver = Self {
             shared: Arc::clone(&shared),
             runtime,
@@ -552,6 +554,21 @@ mod tests {
         state.await_delivery();
         drop(state);
         assert_eq!(waker.count(), 1);
+    }
+
+    #[test]
+    fn h166_who_gives_up_in_the_moment_of_the_answer_has_it() {
+        let (producer, driver) = producer();
+        let mut state = driver.shared.lock();
+        let topic = state.topic(driver.shared.clock.now(), "t".into()).unwrap();
+        let [given_up, answered] = [(); 2].map(|()| state.wait_for_topic(topic));
+        let waiting = state.take_waiting(answered.waiter).unwrap();
+        let note = waiting.answered(Ok(None));
+        drop(state);
+        assert!(producer.in_line(given_up).withdraw().is_none());
+        let answer = producer.in_line(answered).withdraw().unwrap();
+        assert!(answer.unwrap().is_none());
+        drop(note);
     }
 
     #[test]

@@ -65,6 +65,7 @@ pub mod driver;
 mod link;
 mod names;
 mod outbox;
+mod parking;
 #[cfg(feature = "blocking")]
 mod poller;
 mod producer;
@@ -88,17 +89,17 @@ mod warning;
 pub use clock::TimeSource;
 pub use delivery::{Delivery, RecordMetadata, Undelivered};
 pub use ottla_core::{
-    Acks, Cause, Compression, CompressionTotals, Config, ConfigBuilder, ConfigError, DeliveryError,
-    Disconnect, Fatal, HostPort, InvalidTopic, Metrics, PartitionInfo, PropertiesError,
-    ProtocolError, Purge, ResolveError, SendError, SequenceGap, WaitedFor, parse_properties,
-    partition_for_key, wire::ErrorCode,
+    Acks, Cause, Compression, CompressionTotals, Config, ConfigBuilder, ConfigError, Deadlock,
+    DeliveryError, Disconnect, Fatal, HostPort, InvalidTopic, Metrics, PartitionInfo,
+    PropertiesError, ProtocolError, Purge, ResolveError, SendError, SequenceGap, WaitedFor,
+    parse_properties, partition_for_key, wire::ErrorCode,
 };
 #[doc(hidden)]
 pub use ottla_core::{Audit, KnownLeader};
 pub use producer::{Producer, SendAllError};
 pub use record::{Header, Record, Timestamp, Topic, TopicRef};
 pub use setup::{Setup, StartError};
-pub use wait::{InCallback, WaitError};
+pub use wait::WaitError;
 pub use warning::Warning;
 
 /// The page that a newcomer sees first: its example has to compile.

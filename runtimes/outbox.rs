@@ -4,18 +4,19 @@ use std::{
     mem,
     ops::Range,
     panic::{AssertUnwindSafe, catch_unwind},
+    task::Waker,
 };
 
 use ottla_core::{self as core, BatchId, Event, Fatal, Instant, Outcome, Waiter};
 
 use crate::{
     delivery::{Batch, Call, Callback},
+    parking::CallbackScope,
     reply::Promise,
     setup::OnWarning,
     share::Share,
     shared::{End, Shared},
     state::{Accepted, Admission, State, Waiting},
-    wait::CallbackScope,
     warning::Warning,
 };
 
@@ -29,7 +30,8 @@ pub(crate) enum Note {
     },
     WaitEnded {
         waiting: Waiting,
-        admission: Admission,
+        /// Of the one who waited: the answer is there already.
+        waker: Option<Waker>,
     },
     Flushed(Promise<()>),
     Warning(Warning),
@@ -48,7 +50,10 @@ impl Note {
             } => {
                 quietly(|| batch.complete(records, outcome, callbacks));
             }
-            Self::WaitEnded { waiting, admission } => quietly(|| waiting.end(admission)),
+            Self::WaitEnded { waiting, waker } => {
+                quietly(|| waker.into_iter().for_each(Waker::wake));
+                quietly(|| drop(waiting));
+            }
             Self::Flushed(promise) => quietly(|| promise.keep(())),
             Self::Warning(warning) => quietly(|| on_warning(&warning)),
             Self::Closed(fatal) => shared.end(End::Closed(fatal)),
@@ -84,14 +89,11 @@ impl State {
                         .lend(|record| self.send_waited(now, waiter, record, &mut waiting.call)),
                     None => Ok(None),
                 };
-                Some(Note::WaitEnded { waiting, admission })
+                Some(waiting.answered(admission))
             }
             Event::WaitFailed(waiter, error) => {
                 let waiting = self.take_waiting(waiter)?;
-                Some(Note::WaitEnded {
-                    waiting,
-                    admission: Err(error),
-                })
+                Some(waiting.answered(Err(error)))
             }
             Event::Flushed(flush) => self.flushes.remove(&flush).map(Note::Flushed),
             Event::Warning(warning) => Some(Note::Warning(Warning::named(warning, &self.topics))),

@@ -260,7 +260,7 @@ impl Producer {
     }
 
     #[inline]
-    fn shared(&self) -> &Shared {
+    pub(crate) fn shared(&self) -> &Shared {
         &self.handle.shared
     }
 
@@ -297,7 +297,7 @@ impl Producer {
     }
 
     /// Sends what there is room for; whether the driver should have its turn now.
-    fn send_group(
+    pub(crate) fn send_group(
         &self,
         records: &[Record<'_>],
         deliveries: &mut Vec<Delivery>,
@@ -326,7 +326,7 @@ fn fill<'a>(group: &mut Vec<Record<'a>>, records: &mut impl Iterator<Item = Reco
 }
 
 /// How many of the records make the next group: at least one.
-fn group_len(records: &[Record<'_>]) -> usize {
+pub(crate) fn group_len(records: &[Record<'_>]) -> usize {
     let mut bytes = 0;
     let within = records.iter().take(GROUP).take_while(|record| {
         let fits = bytes < GROUP_BYTES;

@@ -33,7 +33,15 @@ pub(crate) fn promise<T>() -> (Promise<T>, Answer<T>) {
 impl<T> Promise<T> {
     /// Gives the answer and wakes who waits for it: not under a lock.
     pub(crate) fn keep(self, answer: T) {
-        self.0.settle(Some(answer));
+        if let Some(waker) = self.answer(answer) {
+            waker.wake();
+        }
+    }
+
+    /// Gives the answer; waking is the caller's to do.
+    #[must_use]
+    pub(crate) fn answer(&self, answer: T) -> Option<Waker> {
+        self.0.settle(Some(answer))
     }
 
     /// Nobody waits for the answer any more.
@@ -44,22 +52,22 @@ impl<T> Promise<T> {
 
 impl<T> Drop for Promise<T> {
     fn drop(&mut self) {
-        self.0.settle(None);
+        if let Some(waker) = self.0.settle(None) {
+            waker.wake();
+        }
     }
 }
 
 impl<T> Slot<T> {
-    fn settle(&self, answer: Option<T>) {
+    /// Gives the waker of who waits. What is settled stays as it is.
+    fn settle(&self, answer: Option<T>) -> Option<Waker> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let State::Open(waker) = &mut *state else {
-            return;
+            return None;
         };
         let waker = waker.take();
         *state = State::Settled(answer);
-        drop(state);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        waker
     }
 }
 

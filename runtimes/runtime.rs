@@ -37,6 +37,12 @@ pub trait Runtime: Send + Unpin + 'static {
         1
     }
 
+    /// What tells whether the thread that asks runs this runtime's tasks at the moment, so that a blocking call there is
+    /// refused at once. `None` where that can't be told, as by default: then such a call gives up after a while.
+    fn thread_check(&self) -> Option<ThreadCheck> {
+        None
+    }
+
     /// Whether [`rest`](Self::rest) is to be had, and worth it.
     #[doc(hidden)]
     const RESTS: bool = false;
@@ -67,6 +73,9 @@ pub trait Stream: Send + Unpin + 'static {
 
 /// Something that a runtime was asked to begin. Dropping it gives it up.
 pub type Pending<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;
+
+/// Whether the thread that asks runs a runtime's tasks at the moment.
+pub type ThreadCheck = Box<dyn Fn() -> bool + Send + Sync>;
 
 /// Something that takes a processor's time.
 pub type Job = Box<dyn FnOnce() + Send>;

@@ -3,7 +3,7 @@
 use std::{
     future::Future,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
 };
 
 use ottla_core::{Fatal, SendError};
@@ -88,6 +88,21 @@ impl<'a> InLine<'a> {
         Self {
             shared,
             wait: Some(wait),
+        }
+    }
+}
+
+impl InLine<'_> {
+    /// Gives the place up; `Some` if the wait had ended already.
+    pub(crate) fn withdraw(mut self) -> Option<Admission> {
+        let mut wait = self.wait.take()?;
+        if self.shared.cancel(wait.waiter) {
+            return None;
+        }
+        // Pending if the producer is just ending, and then nothing was sent.
+        match Pin::new(&mut wait.answer).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(admission) => admission,
+            Poll::Pending => None,
         }
     }
 }

@@ -13,6 +13,7 @@ use ottla_core::{Config, ProducerCore};
 
 use crate::{
     clock::{Clock, TimeSource},
+    runtime::Runtime,
     shared::Shared,
     warning::Warning,
 };
@@ -102,9 +103,9 @@ impl Setup {
         self
     }
 
-    /// A core with its clock started, a seed from the system, the processor's checksum and a name, for a driver that does
-    /// so many works at once.
-    pub(crate) fn build(self, works: usize) -> Result<(Shared, OnWarning), StartError> {
+    /// A core with its clock started, a seed from the system, the processor's checksum and a name, for a driver of this
+    /// runtime.
+    pub(crate) fn build(self, runtime: &impl Runtime) -> Result<(Shared, OnWarning), StartError> {
         static PRODUCERS: AtomicU32 = AtomicU32::new(0);
 
         let seed = self.seed.map_or_else(entropy, Ok)?;
@@ -112,13 +113,14 @@ impl Setup {
         let mut config = self
             .config
             .with_checksum(crc32c::crc32c_append)
-            .with_parallel_works(works);
+            .with_parallel_works(runtime.parallelism());
         if config.client_id().is_empty() {
             config = config.with_client_id(&format!("producer-{number}"));
         }
         let clock = Clock::start(self.time);
         let core = ProducerCore::new(config.clone(), seed, clock.now());
-        Ok((Shared::new(core, config, clock, number), self.on_warning))
+        let shared = Shared::new(core, config, clock, number, runtime.thread_check());
+        Ok((shared, self.on_warning))
     }
 }
 

@@ -16,6 +16,8 @@ use ottla_core::{Config, Fatal, Instant, ProducerCore, SendError, Waiter};
 
 use crate::{
     clock::{Clock, Moment},
+    parking::this_thread,
+    runtime::ThreadCheck,
     state::State,
 };
 
@@ -26,6 +28,8 @@ pub(crate) struct Shared {
     sends: AtomicU32,
     pub(crate) clock: Clock,
     pub(crate) config: Config,
+    /// Whether a thread that asks runs the tasks of the runtime that drives the producer.
+    pub(crate) runs_tasks_here: Option<ThreadCheck>,
 }
 
 /// How the producer ended.
@@ -47,6 +51,9 @@ pub(crate) struct Asleep {
     is_awaited: bool,
     /// What was free of `buffer.memory` when its last turn ended, or when somebody gave way to it.
     free: usize,
+    /// How many turns it had, and the thread of the last one.
+    turns: u64,
+    thread: u64,
 }
 
 /// Bytes after which a driver that had no turn meanwhile gets one.
@@ -63,12 +70,19 @@ const PAUSE: Duration = Duration::from_micros(20);
 const PAUSES: u32 = 3;
 
 impl Shared {
-    pub(crate) fn new(core: ProducerCore, config: Config, clock: Clock, number: u32) -> Self {
+    pub(crate) fn new(
+        core: ProducerCore,
+        config: Config,
+        clock: Clock,
+        number: u32,
+        runs_tasks_here: Option<ThreadCheck>,
+    ) -> Self {
         Self {
             state: Mutex::new(State::new(core, clock.clone(), number)),
             sends: AtomicU32::new(0),
             clock,
             config,
+            runs_tasks_here,
         }
     }
 
@@ -125,10 +139,16 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives up waiting, unless the wait has ended.
-    pub(crate) fn cancel(&self, waiter: Waiter) {
+    /// Gives up waiting; `false` if the wait has ended already.
+    pub(crate) fn cancel(&self, waiter: Waiter) -> bool {
         let cancelled = self.lock().cancel(waiter);
-        drop(cancelled);
+        cancelled.is_some()
+    }
+
+    /// Has the driver take a turn, needed or not.
+    pub(crate) fn wake_driver(&self) {
+        let waker = self.lock().driver.called_up();
+        waker.into_iter().for_each(Waker::wake);
     }
 
     /// Ends the producer: whoever still waits for anything learns it now.
@@ -151,7 +171,15 @@ impl Asleep {
             rests: false,
             is_awaited: false,
             free: usize::MAX,
+            turns: 0,
+            thread: 0,
         }
+    }
+
+    /// It does not sleep any more, and has to be woken if it did.
+    fn called_up(&mut self) -> Option<Waker> {
+        self.until = Instant::ORIGIN;
+        self.waker.take()
     }
 }
 
@@ -172,7 +200,14 @@ impl State {
     pub(crate) fn wake_up(&mut self, moment: Moment) {
         self.driver.until = Instant::ORIGIN;
         self.driver.rests = false;
+        self.driver.turns += 1;
+        self.driver.thread = this_thread();
         self.turn = Some(moment);
+    }
+
+    /// The turns that the driver had, and the thread of the last one.
+    pub(crate) const fn turns(&self) -> (u64, u64) {
+        (self.driver.turns, self.driver.thread)
     }
 
     /// Whether a sender should let others run now, so that the driver can have its turn.
@@ -239,8 +274,7 @@ impl State {
         if self.end.is_none() && !earlier() {
             return None;
         }
-        self.driver.until = Instant::ORIGIN;
-        self.driver.waker.take()
+        self.driver.called_up()
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     clock::{Clock, Moment, Watch},
     delivery::{Batch, Call, Callback, Delivery},
     names,
-    outbox::quietly,
+    outbox::{Note, quietly},
     record::{OwnedRecord, Record, Topic, TopicRef},
     reply::{Answer, Promise, promise},
     share::Giver,
@@ -24,6 +24,8 @@ pub(crate) struct State {
     pub(crate) core: ProducerCore,
     /// What holds this state; set at once.
     pub(crate) shared: Weak<Shared>,
+    /// The driver rests where nobody waits for it; set at once.
+    pub(crate) rests: bool,
     clock: Clock,
     /// The number of the producer in this process.
     number: u32,
@@ -64,9 +66,14 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
-    /// Tells how the wait ended, and frees what waited: not under the lock.
-    pub(crate) fn end(self, admission: Admission) {
-        self.promise.keep(admission);
+    /// Ends the wait, under the lock: who finds that it can't be given up any more has the answer. Waking whoever waits, and
+    /// freeing what waited, is left for later.
+    pub(crate) fn answered(self, admission: Admission) -> Note {
+        let waker = self.promise.answer(admission);
+        Note::WaitEnded {
+            waiting: self,
+            waker,
+        }
     }
 }
 
@@ -95,6 +102,7 @@ impl State {
         Self {
             core,
             shared: Weak::new(),
+            rests: false,
             number,
             end: None,
             closing: false,
@@ -291,7 +299,7 @@ impl State {
             self.batches.resize_with(slot + 1, OpenBatch::default);
         }
         let name = self.topics[topic.index()];
-        let batch = Batch::new(name, ticket.partition(), self.shared.clone());
+        let batch = Batch::new(name, ticket.partition(), self.shared.clone(), self.rests);
         self.batches[slot].batch = Some(Giver::new(batch));
     }
 
@@ -349,7 +357,7 @@ impl Left {
             }
         }
         for waiting in self.waiting.into_iter().flatten() {
-            quietly(|| waiting.end(Err(end.refusal())));
+            quietly(|| waiting.promise.keep(Err(end.refusal())));
         }
         for promise in self.flushes.into_values().chain(self.closes) {
             quietly(|| promise.keep(()));

@@ -4,21 +4,22 @@ use std::{
     io::{self, IoSlice},
     net::SocketAddr,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
     time::Instant,
 };
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpSocket, TcpStream, lookup_host},
-    runtime::Handle,
+    runtime::{self, Handle, RuntimeFlavor},
+    task::{self, coop},
     time::{Sleep, sleep_until},
 };
 
 use crate::{
     Config, Producer, Setup, StartError,
     compressing::processors,
-    driver::{Driver, Job, Pending, Runtime, Stream},
+    driver::{Driver, Job, Pending, Runtime, Stream, ThreadCheck},
     socket,
 };
 
@@ -41,13 +42,17 @@ use crate::{
 /// ```
 pub fn start(setup: impl Into<Setup>) -> Result<Producer, StartError> {
     let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
-    let (producer, driver) = Driver::new(setup, Tokio::default())?;
+    let tokio = Tokio {
+        handle: runtime.clone(),
+        sleep: None,
+    };
+    let (producer, driver) = Driver::new(setup, tokio)?;
     runtime.spawn(driver);
     Ok(producer)
 }
 
-#[derive(Default)]
 struct Tokio {
+    handle: Handle,
     /// Made when first needed, since that has to be on the runtime.
     sleep: Option<Pin<Box<Sleep>>>,
 }
@@ -66,12 +71,17 @@ impl Runtime for Tokio {
     }
 
     fn spawn_blocking(&mut self, job: Job) -> Option<Job> {
-        drop(tokio::task::spawn_blocking(job));
+        drop(task::spawn_blocking(job));
         None
     }
 
     fn parallelism(&self) -> usize {
         processors()
+    }
+
+    fn thread_check(&self) -> Option<ThreadCheck> {
+        let runtime = self.handle.id();
+        Some(Box::new(move || runs_tasks_of(runtime)))
     }
 
     fn poll_sleep(&mut self, cx: &mut Context<'_>, until: Instant) -> Poll<()> {
@@ -85,6 +95,34 @@ impl Runtime for Tokio {
         sleep.as_mut().poll(cx)
     }
 }
+
+/// Whether this thread polls a task of the runtime, which would keep a driver waiting in the worker's queue, or the future of
+/// `block_on` in whose pauses a current-thread runtime does all its work.
+///
+/// In `spawn_blocking` and `block_in_place` a thread may block, though it is the runtime's as well. tokio does not say where
+/// one is; but only what it polls has a budget, which ends.
+fn runs_tasks_of(runtime: runtime::Id) -> bool {
+    let Ok(here) = Handle::try_current() else {
+        return false;
+    };
+    let has_workers = here.runtime_flavor() == RuntimeFlavor::MultiThread;
+    here.id() == runtime && (!has_workers || task::try_id().is_some()) && has_budget()
+}
+
+/// Uses up what the task may do before others have their turn: it is about to hear that it may not block.
+fn has_budget() -> bool {
+    let cx = &mut Context::from_waker(Waker::noop());
+    (0..=MOST_BUDGET).any(|_| match coop::poll_proceed(cx) {
+        Poll::Ready(used) => {
+            used.made_progress();
+            false
+        }
+        Poll::Pending => true,
+    })
+}
+
+/// tokio's own is 128.
+const MOST_BUDGET: u32 = 1_000;
 
 impl Stream for TcpStream {
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {

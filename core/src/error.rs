@@ -94,6 +94,8 @@ pub enum SendError {
     },
     /// The producer is closed or closing.
     Closed,
+    /// A blocking form of the call would hold up the producer's driver: nothing was sent.
+    Deadlock(Deadlock),
     /// The producer can't go on.
     Fatal(Fatal),
 }
@@ -134,12 +136,47 @@ impl fmt::Display for SendError {
                     .map_or(Ok(()), |cause| write!(f, ": {cause}"))
             }
             Self::Closed => f.write_str("the producer is closed"),
+            Self::Deadlock(deadlock) => deadlock.fmt(f),
             Self::Fatal(fatal) => fatal.fmt(f),
         }
     }
 }
 
 impl core::error::Error for SendError {}
+
+/// Why a blocking call gave up: what it waited for could not come while it blocked its thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Deadlock {
+    /// The call came from within a callback, which runs in the driver: do there only what need not wait.
+    InCallback,
+    /// The call came from a task of the runtime that drives the producer: await the form that does not block, or call from
+    /// a thread for blocking work, as tokio's `spawn_blocking` has it.
+    OnRuntimeThread,
+    /// The time for the call was up by the caller's clock, and the driver had not ended it: a thread that it needs is
+    /// blocked, by this call perhaps, or its clock stands still.
+    DriverHeldUp,
+}
+
+impl fmt::Display for Deadlock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::InCallback => {
+                "a callback runs in the producer's driver and can't wait for it: do there only what need not wait"
+            }
+            Self::OnRuntimeThread => {
+                "a blocking call on a thread of the runtime that drives the producer would hold it up: \
+                 await the async form, or block in spawn_blocking"
+            }
+            Self::DriverHeldUp => {
+                "the producer's driver was held up, perhaps by this blocking call on a thread that it needs: \
+                 await the async form, or block on a thread of its own"
+            }
+        })
+    }
+}
+
+impl core::error::Error for Deadlock {}
 
 /// What a record waited for when its time ran out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -158,8 +158,8 @@ pub use config::{
 };
 pub use crc32c::{Checksum, crc32c_append};
 pub use error::{
-    Cause, DeliveryError, Disconnect, Fatal, InvalidTopic, ProtocolError, ResolveError, SendError,
-    WaitedFor,
+    Cause, Deadlock, DeliveryError, Disconnect, Fatal, InvalidTopic, ProtocolError, ResolveError,
+    SendError, WaitedFor,
 };
 pub use event::{Command, Event, Warning};
 pub use id::{BatchId, ConnectionId, FlushId, LookupId, Ticket, Topic, Waiter};

@@ -2,7 +2,7 @@
 
 use std::{sync::mpsc, thread, time::Duration};
 
-use ottla::{DeliveryError, Fatal, InCallback, Record, SendError, Undelivered, WaitError};
+use ottla::{Deadlock, DeliveryError, Fatal, Record, SendError, Undelivered, WaitError};
 use ottla_sim::{Fault, On};
 
 use super::harness::{AGES, Adapter, cluster, log, settings, to_t};
@@ -56,11 +56,11 @@ pub(crate) fn h108_a_callback_that_would_wait_gets_an_error<A: Adapter>() {
     };
     producer.send_with_blocking(to_t("v"), callback).unwrap();
     let (flushed, waited, unknown, partitions, closed) = told.recv().unwrap();
-    assert_eq!(flushed, Err(InCallback));
-    assert_eq!(waited, Err(WaitError::InCallback(InCallback)));
-    assert_eq!(unknown, SendError::TopicNotReady);
-    assert_eq!(partitions, SendError::TopicNotReady);
-    assert_eq!(closed, Err(InCallback));
+    assert_eq!(flushed, Err(Deadlock::InCallback));
+    assert_eq!(waited, Err(WaitError::Deadlock(Deadlock::InCallback)));
+    assert_eq!(unknown, SendError::Deadlock(Deadlock::InCallback));
+    assert_eq!(partitions, SendError::Deadlock(Deadlock::InCallback));
+    assert_eq!(closed, Err(Deadlock::InCallback));
     producer.close_blocking(AGES).unwrap();
     assert_eq!(
         log(&cluster, "t", 0),

@@ -13,6 +13,7 @@ mod farewell;
 mod forked;
 mod hand;
 mod harness;
+mod holding_up;
 #[cfg(feature = "tokio")]
 mod only_tokio;
 #[cfg(any(feature = "tokio", feature = "smol"))]

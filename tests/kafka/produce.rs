@@ -50,7 +50,7 @@ pub(crate) fn on_a_thread(job: &Arc<Job>) -> Result<Vec<Told>, String> {
             let outcome = match delivery.wait() {
                 Ok(written) => Ok(written),
                 Err(ottla::WaitError::Undelivered(why)) => Err(why),
-                Err(ottla::WaitError::InCallback(why)) => return Err(why.to_string()),
+                Err(ottla::WaitError::Deadlock(why)) => return Err(why.to_string()),
             };
             take(job, &mut told, outcome)?;
         }

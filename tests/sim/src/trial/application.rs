@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
-use ottla::{Delivery, InCallback, Producer, Purge, RecordMetadata, SendError, Undelivered};
+use ottla::{Deadlock, Delivery, Producer, Purge, RecordMetadata, SendError, Undelivered};
 
 use super::ledger::{Flush, Ledger};
 use super::letter::Letter;
@@ -45,7 +45,7 @@ pub(crate) enum Message {
     Sent {
         n: usize,
         result: Result<(), SendError>,
-        flushed: Result<(), InCallback>,
+        flushed: Result<(), Deadlock>,
         at: Duration,
     },
 }

@@ -7,7 +7,7 @@ use std::{
 
 use ottla_core::Instant;
 
-/// Both clocks, where they are not the system's: a simulator's, or a test's.
+/// Both clocks, where they are not the system's: a runtime's, a simulator's, or a test's.
 ///
 /// The instants that a [`Runtime`](crate::driver::Runtime) is asked to sleep until are on this monotonic clock.
 pub trait TimeSource: Send + Sync + 'static {

@@ -67,6 +67,7 @@ use crate::{
     link::{Link, Ready, unresolved},
     outbox::Note,
     producer::Producer,
+    runtime::Awaited,
     setup::{OnWarning, Setup, StartError},
     shared::{End, Shared},
 };
@@ -89,6 +90,8 @@ pub struct Driver<R: Runtime> {
     wrote: bool,
     /// How long it rests then; zero if it does not.
     rest: Duration,
+    /// Its clock leaps to the next timer, unless it is told not to.
+    leaps: bool,
     input: Box<[u8]>,
     outbox: Vec<Note>,
     on_warning: OnWarning,
@@ -123,7 +126,9 @@ enum Turn {
 impl<R: Runtime> Driver<R> {
     /// A producer and the driver that has to be polled for it.
     pub fn new(setup: impl Into<Setup>, runtime: R) -> Result<(Producer, Self), StartError> {
-        let (shared, on_warning) = setup.into().build(&runtime)?;
+        let setup = setup.into();
+        let leaps = setup.time.is_none() && runtime.leaps();
+        let (shared, on_warning) = setup.build(&runtime)?;
         let shared = Arc::new(shared);
         let rest = match R::RESTS {
             true => rest_after_writing(&shared.config),
@@ -142,6 +147,7 @@ impl<R: Runtime> Driver<R> {
             alarm: Instant::NEVER,
             wrote: false,
             rest,
+            leaps,
             input: vec![0; INPUT].into(),
             outbox: Vec::new(),
             on_warning,
@@ -350,13 +356,25 @@ impl<R: Runtime> Driver<R> {
             return Turn::Asleep;
         }
         let old = state.fall_asleep(until, cx.waker());
+        let awaited = if self.leaps {
+            state.awaited()
+        } else {
+            Awaited::Time
+        };
+        if awaited == Awaited::Nothing {
+            state.stay_asleep();
+        }
         drop(state);
         drop(old);
         self.alarm = until;
-        if until == Instant::NEVER {
+        let deadline = self.shared.clock.to_std(until);
+        if self.leaps {
+            self.runtime.steady(awaited, deadline);
+        }
+        if until == Instant::NEVER || awaited == Awaited::Nothing {
             return Turn::Asleep;
         }
-        match self.runtime.poll_sleep(cx, self.shared.clock.to_std(until)) {
+        match self.runtime.poll_sleep(cx, deadline) {
             Poll::Ready(()) => Turn::Again,
             Poll::Pending => Turn::Asleep,
         }

@@ -66,6 +66,8 @@ mod link;
 mod names;
 mod outbox;
 mod parking;
+#[cfg(feature = "tokio")]
+mod paused;
 #[cfg(feature = "blocking")]
 mod poller;
 mod producer;

@@ -5,11 +5,14 @@ use std::{
     io::{self, IoSlice},
     net::SocketAddr,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
 use ottla_core::Config;
+
+use crate::clock::TimeSource;
 
 /// What waits: an adapter's resolver, sockets and timer.
 pub trait Runtime: Send + Unpin + 'static {
@@ -22,9 +25,15 @@ pub trait Runtime: Send + Unpin + 'static {
     /// Begins to connect. The settings ask for sizes of the socket's buffers.
     fn connect(&mut self, address: SocketAddr, config: &Config) -> Pending<Self::Stream>;
 
-    /// Sleeps until the given instant: ready if it has come, or else the task is woken when it comes. A later call
-    /// replaces the earlier instant.
+    /// Sleeps until the given instant of [its clock](Self::time): ready if it has come, or else the task is woken when it
+    /// comes. A later call replaces the earlier instant.
     fn poll_sleep(&mut self, cx: &mut Context<'_>, until: std::time::Instant) -> Poll<()>;
+
+    /// The clock that [`poll_sleep`](Self::poll_sleep) sleeps by; `None` if it is the system's, as by default. A producer
+    /// knows no other, unless its [`Setup`](crate::Setup::time) has one.
+    fn time(&self) -> Option<Arc<dyn TimeSource>> {
+        None
+    }
 
     /// Has `job`, which takes up to some tens of milliseconds of a processor, run where it holds up nobody, or drops it. Hands
     /// it back if there is no such place, as by default: then the driver runs it in its own turn.
@@ -43,6 +52,17 @@ pub trait Runtime: Send + Unpin + 'static {
         None
     }
 
+    /// Whether its clock leaps to the next timer when all tasks wait, as a test's does that is paused. Then
+    /// [`steady`](Self::steady) comes before each sleep.
+    #[doc(hidden)]
+    fn leaps(&self) -> bool {
+        false
+    }
+
+    /// Has the clock leap only where that is meant.
+    #[doc(hidden)]
+    fn steady(&mut self, _awaited: Awaited, _until: std::time::Instant) {}
+
     /// Whether [`rest`](Self::rest) is to be had, and worth it.
     #[doc(hidden)]
     const RESTS: bool = false;
@@ -50,6 +70,18 @@ pub trait Runtime: Send + Unpin + 'static {
     /// Has the task polled again after a fraction of a millisecond, or when it is woken; meanwhile no socket wakes it.
     #[doc(hidden)]
     fn rest(&mut self, _duration: Duration) {}
+}
+
+/// What the driver sleeps for.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Awaited {
+    /// Something from outside, which takes time of the world's and none of the clock's.
+    Network,
+    /// The deadline.
+    Time,
+    /// Nobody waits for anything: the deadline would only keep up what may be needed again.
+    Nothing,
 }
 
 /// A connection's two directions. Dropping it closes it.

@@ -30,7 +30,7 @@ use crate::{
 pub struct Setup {
     config: Config,
     on_warning: OnWarning,
-    time: Option<Arc<dyn TimeSource>>,
+    pub(crate) time: Option<Arc<dyn TimeSource>>,
     seed: Option<[u8; 32]>,
 }
 
@@ -90,7 +90,7 @@ impl Setup {
         self
     }
 
-    /// Takes the time from `source` instead of the system: a simulator's clock, for example.
+    /// Takes the time from `source` instead of the runtime: a simulator's clock, for example.
     pub fn time(mut self, source: impl TimeSource) -> Self {
         self.time = Some(Arc::new(source));
         self
@@ -117,7 +117,7 @@ impl Setup {
         if config.client_id().is_empty() {
             config = config.with_client_id(&format!("producer-{number}"));
         }
-        let clock = Clock::start(self.time);
+        let clock = Clock::start(self.time.or_else(|| runtime.time()));
         let core = ProducerCore::new(config.clone(), seed, clock.now());
         let shared = Shared::new(core, config, clock, number, runtime.thread_check());
         Ok((shared, self.on_warning))

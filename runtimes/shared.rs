@@ -17,7 +17,7 @@ use ottla_core::{Config, Fatal, Instant, ProducerCore, SendError, Waiter};
 use crate::{
     clock::{Clock, Moment},
     parking::this_thread,
-    runtime::ThreadCheck,
+    runtime::{Awaited, ThreadCheck},
     state::State,
 };
 
@@ -45,6 +45,8 @@ pub(crate) struct Asleep {
     /// Its deadline; the clock's origin while it is awake or rests, so that nothing is earlier.
     until: Instant,
     waker: Option<Waker>,
+    /// Nothing wakes it at its deadline, for which nobody waits: whatever moves that does.
+    is_deaf: bool,
     /// It rests: a record that makes a batch due does not wake it, but who waits does.
     rests: bool,
     /// Somebody began to wait for a delivery since it last could have rested.
@@ -168,6 +170,7 @@ impl Asleep {
         Self {
             until: Instant::ORIGIN,
             waker: None,
+            is_deaf: false,
             rests: false,
             is_awaited: false,
             free: usize::MAX,
@@ -230,9 +233,27 @@ impl State {
     /// The driver sleeps: from here on who moves the deadline before `until` wakes it.
     pub(crate) fn fall_asleep(&mut self, until: Instant, waker: &Waker) -> Option<Waker> {
         self.driver.until = until;
+        self.driver.is_deaf = false;
         match &self.driver.waker {
             Some(old) if old.will_wake(waker) => None,
             _ => self.driver.waker.replace(waker.clone()),
+        }
+    }
+
+    /// The driver that just fell asleep has no timer for its deadline.
+    pub(crate) const fn stay_asleep(&mut self) {
+        self.driver.is_deaf = true;
+    }
+
+    /// What the driver is about to sleep for.
+    pub(crate) fn awaited(&self) -> Awaited {
+        let is_waited_for = self.waiters > 0 || !self.flushes.is_empty() || self.closing;
+        if self.core.awaits_network() {
+            Awaited::Network
+        } else if is_waited_for || !self.core.is_idle() {
+            Awaited::Time
+        } else {
+            Awaited::Nothing
         }
     }
 
@@ -269,9 +290,9 @@ impl State {
     fn alarm(&mut self) -> Option<Waker> {
         let until = self.driver.until;
         // An awake driver is not even asked about.
-        let earlier =
-            || until > Instant::ORIGIN && self.core.poll_timeout().is_some_and(|due| due < until);
-        if self.end.is_none() && !earlier() {
+        let moves = |due| due < until || self.driver.is_deaf && due != until;
+        let moved = || until > Instant::ORIGIN && self.core.poll_timeout().is_some_and(moves);
+        if self.end.is_none() && !moved() {
             return None;
         }
         self.driver.called_up()

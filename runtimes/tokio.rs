@@ -4,6 +4,7 @@ use std::{
     io::{self, IoSlice},
     net::SocketAddr,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, Waker, ready},
     time::Instant,
 };
@@ -17,9 +18,11 @@ use tokio::{
 };
 
 use crate::{
-    Config, Producer, Setup, StartError,
+    Config, Producer, Setup, StartError, TimeSource,
     compressing::processors,
     driver::{Driver, Job, Pending, Runtime, Stream, ThreadCheck},
+    paused::{Hold, PausableClock, is_pausable},
+    runtime::Awaited,
     socket,
 };
 
@@ -43,8 +46,10 @@ use crate::{
 pub fn start(setup: impl Into<Setup>) -> Result<Producer, StartError> {
     let runtime = Handle::try_current().map_err(|_| StartError::NoRuntime)?;
     let tokio = Tokio {
+        is_pausable: is_pausable(&runtime),
         handle: runtime.clone(),
         sleep: None,
+        hold: None,
     };
     let (producer, driver) = Driver::new(setup, tokio)?;
     runtime.spawn(driver);
@@ -55,6 +60,9 @@ struct Tokio {
     handle: Handle,
     /// Made when first needed, since that has to be on the runtime.
     sleep: Option<Pin<Box<Sleep>>>,
+    /// Its clock can be paused, and is while this is held.
+    is_pausable: bool,
+    hold: Option<Hold>,
 }
 
 impl Runtime for Tokio {
@@ -77,6 +85,26 @@ impl Runtime for Tokio {
 
     fn parallelism(&self) -> usize {
         processors()
+    }
+
+    fn time(&self) -> Option<Arc<dyn TimeSource>> {
+        let clock = || Arc::new(PausableClock::new(self.handle.clone()));
+        self.is_pausable.then(|| clock() as _)
+    }
+
+    fn leaps(&self) -> bool {
+        self.is_pausable
+    }
+
+    fn steady(&mut self, awaited: Awaited, until: Instant) {
+        if awaited == Awaited::Nothing {
+            self.sleep = None;
+        }
+        if awaited != Awaited::Network {
+            self.hold = None;
+        } else if self.hold.as_ref().is_none_or(|hold| hold.until != until) {
+            self.hold = Some(Hold::new(&self.handle, until));
+        }
     }
 
     fn thread_check(&self) -> Option<ThreadCheck> {

@@ -98,6 +98,15 @@ impl Peer {
         }
     }
 
+    /// An address, a connection or an answer is on its way.
+    pub(crate) fn awaits_network(&self) -> bool {
+        match &self.state {
+            State::Resolving { .. } => true,
+            State::Up(link) => link.idle_since().is_none() && !link.is_closing(),
+            State::Down | State::Waiting(_) => false,
+        }
+    }
+
     pub(crate) fn link(&self) -> Option<&Connection> {
         match &self.state {
             State::Up(link) => Some(link),

@@ -16,6 +16,8 @@ mod harness;
 mod holding_up;
 #[cfg(feature = "tokio")]
 mod only_tokio;
+#[cfg(feature = "tokio")]
+mod paused;
 #[cfg(any(feature = "tokio", feature = "smol"))]
 mod spawned;
 mod waiting;

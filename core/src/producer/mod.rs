@@ -365,6 +365,12 @@ impl ProducerCore {
         self.accumulator.is_empty() && self.events.is_empty()
     }
 
+    /// An address, a connection or an answer is on its way.
+    #[must_use]
+    pub fn awaits_network(&self) -> bool {
+        self.peers.iter().any(Peer::awaits_network)
+    }
+
     /// Who leads a partition, as its sequences see it.
     fn leadership(&self, partition: &Partition) -> Leadership {
         Leadership {

@@ -45,7 +45,7 @@ pub(crate) struct Asleep {
     /// Its deadline; the clock's origin while it is awake or rests, so that nothing is earlier.
     until: Instant,
     waker: Option<Waker>,
-    /// Nothing wakes it at its deadline, for which nobody waits: whatever moves that does.
+    /// Nothing wakes it at its deadline, for which nobody waits: it is woken once somebody waits for anything.
     is_deaf: bool,
     /// It rests: a record that makes a batch due does not wake it, but who waits does.
     rests: bool,
@@ -290,9 +290,9 @@ impl State {
     fn alarm(&mut self) -> Option<Waker> {
         let until = self.driver.until;
         // An awake driver is not even asked about.
-        let moves = |due| due < until || self.driver.is_deaf && due != until;
-        let moved = || until > Instant::ORIGIN && self.core.poll_timeout().is_some_and(moves);
-        if self.end.is_none() && !moved() {
+        let is_earlier = || self.core.poll_timeout().is_some_and(|due| due < until);
+        let is_wanted = || self.driver.is_deaf && self.awaited() != Awaited::Nothing;
+        if self.end.is_none() && (until == Instant::ORIGIN || !is_earlier() && !is_wanted()) {
             return None;
         }
         self.driver.called_up()

@@ -111,7 +111,7 @@ impl Drop for Blocking {
 }
 
 /// Runs a scenario, and fails if it hangs.
-pub(crate) fn within_a_minute(scenario: fn()) {
+pub(crate) fn within_a_minute(scenario: impl FnOnce() + Send + 'static) {
     let (ended, end) = mpsc::channel();
     let runner = thread::spawn(move || {
         scenario();

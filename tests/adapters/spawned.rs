@@ -52,10 +52,9 @@ async fn together(producer: Producer, orders: Vec<Order>, topic: Topic) {
     producer.send_all(orders.iter().map(named)).await.unwrap();
     let chained = orders.iter().filter(|order| !order.id.is_empty());
     let chained = chained
-        .enumerate()
-        .map(|(_, order)| record(order))
-        .chain([]);
-    producer.send_all(chained).await.unwrap();
+        .zip(0..)
+        .map(|(order, n)| record(order).timestamp(n));
+    producer.send_all(chained.chain([])).await.unwrap();
     let records: Vec<Record<'_>> = orders.iter().map(record).collect();
     producer.send_all(records.iter().cloned()).await.unwrap();
     producer.send_all(records[..1].to_vec()).await.unwrap();

@@ -93,7 +93,7 @@ pub(crate) struct Batch {
     first: OnceLock<Part>,
     rest: Mutex<Rest>,
     producer: Weak<Shared>,
-    /// The producer's driver rests, but not while somebody waits.
+    /// The producer's driver rests, and has to hear of who waits.
     rests: bool,
 }
 
@@ -161,7 +161,7 @@ impl Delivery {
         Some(self.result(part))
     }
 
-    /// Its producer's, unless that has ended and is gone.
+    /// What its producer's handles and driver share, unless those are gone.
     pub(crate) fn producer(&self) -> Option<Arc<Shared>> {
         self.batch.producer.upgrade()
     }

@@ -30,6 +30,11 @@ use crate::{
 ///
 /// If the runtime is shut down before the producer is closed, every delivery that is open resolves at once.
 ///
+/// In a test whose clock is paused (tokio's `test-util`) the producer's time is that clock's, from every thread: `linger.ms`,
+/// time-outs and back-offs take no time of the world's. The clock does not leap over an answer that is on its way, unless
+/// that takes more than a second of the world's time, nor does an idle producer have it leap: it renews metadata, and closes
+/// idle links, when it is used again.
+///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// use std::time::Duration;
@@ -60,7 +65,7 @@ struct Tokio {
     handle: Handle,
     /// Made when first needed, since that has to be on the runtime.
     sleep: Option<Pin<Box<Sleep>>>,
-    /// Its clock can be paused, and is while this is held.
+    /// Its clock can be paused, and then does not leap while the hold lasts.
     is_pausable: bool,
     hold: Option<Hold>,
 }

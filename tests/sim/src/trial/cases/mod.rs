@@ -68,9 +68,9 @@ pub const ELSEWHERE: &[(u16, &str)] = &[
     ),
     (
         166,
-        "tests/adapters/on_runtime.rs: a world's only thread runs everything",
+        "tests/adapters/holding_up.rs: a world's only thread runs everything",
     ),
-    (170, "tests/adapters/only_tokio.rs: a world has one clock"),
+    (170, "tests/adapters/paused.rs: a world has one clock"),
     (
         171,
         "runtimes/cli/tests/cli/interrupts.rs: there is no process to end",

@@ -1,0 +1,130 @@
+//! Trouble that each of the fake clusters can make, and that must end well: every record is written once and in order.
+
+use ottla::ErrorCode;
+
+use crate::neighbours::{Fake, Neighbours, Reader};
+use crate::stage::{Stage, TOPIC};
+
+type Story = fn(Stage) -> Result<(), String>;
+
+/// Each story with its name and the settings of its producer.
+const STORIES: [(&str, &[(&str, &str)], Story); 8] = [
+    ("acks_all", &[("acks", "all")], everything_arrives),
+    (
+        "acks_1",
+        &[("acks", "1"), ("enable.idempotence", "false")],
+        everything_arrives,
+    ),
+    (
+        "acks_0",
+        &[("acks", "0"), ("enable.idempotence", "false")],
+        everything_arrives_unheard,
+    ),
+    ("refusals_are_retried", &[], refusals_are_retried),
+    ("a_producer_id_is_asked_for_again", &[], producer_id_is_late),
+    ("connections_are_cut", &[], connections_are_cut),
+    (
+        "leaders_move_under_load",
+        &[("linger.ms", "0")],
+        leaders_move,
+    ),
+    ("metadata_is_late", &[], metadata_is_late),
+];
+
+/// Refusals that say: try again.
+const RETRIABLE: [ErrorCode; 6] = [
+    ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+    ErrorCode::LEADER_NOT_AVAILABLE,
+    ErrorCode::NOT_LEADER_OR_FOLLOWER,
+    ErrorCode::NOT_ENOUGH_REPLICAS,
+    ErrorCode::KAFKA_STORAGE_ERROR,
+    ErrorCode::UNKNOWN_LEADER_EPOCH,
+];
+
+/// Each story's name, and what runs it against a cluster.
+pub(crate) fn stories(
+    neighbours: &Neighbours,
+    fake: Fake,
+) -> impl Iterator<Item = (&'static str, impl FnOnce() -> Result<(), String> + use<>)> {
+    let neighbours = neighbours.clone();
+    STORIES.into_iter().map(move |(name, settings, story)| {
+        let neighbours = neighbours.clone();
+        let run = move || story(Stage::new(&neighbours, fake, settings)?);
+        (name, run)
+    })
+}
+
+fn everything_arrives(mut stage: Stage) -> Result<(), String> {
+    stage.send(300).map_err(|e| e.to_string())?;
+    stage.all_written(Reader::Franz)
+}
+
+/// Without acknowledgement nothing but the way of the bytes is known.
+fn everything_arrives_unheard(mut stage: Stage) -> Result<(), String> {
+    stage.send(300).map_err(|e| e.to_string())?;
+    let outcomes = stage.judged(Reader::Franz)?;
+    let unheard = |outcome: &crate::verdict::Outcome| {
+        outcome
+            .as_ref()
+            .is_ok_and(|written| written.offset.is_none())
+    };
+    match outcomes.iter().find(|outcome| !unheard(outcome)) {
+        None => Ok(()),
+        Some(outcome) => Err(format!("{outcome:?}")),
+    }
+}
+
+fn refusals_are_retried(mut stage: Stage) -> Result<(), String> {
+    for code in RETRIABLE {
+        stage.tell(&format!("fail Produce {} 2", code.0))?;
+        stage.send(6).map_err(|e| e.to_string())?;
+        stage.flush()?;
+        let healed = stage.heal("Produce", 2);
+        healed.map_err(|why| format!("{code}: {why}"))?;
+    }
+    stage.all_written(Reader::Franz)
+}
+
+fn producer_id_is_late(mut stage: Stage) -> Result<(), String> {
+    let codes = [
+        ErrorCode::COORDINATOR_LOAD_IN_PROGRESS,
+        ErrorCode::COORDINATOR_NOT_AVAILABLE,
+        ErrorCode::NOT_COORDINATOR,
+    ];
+    // The plans of librdkafka's mock stand in line too.
+    for code in codes {
+        stage.tell(&format!("fail InitProducerId {} 1", code.0))?;
+    }
+    stage.send(30).map_err(|e| e.to_string())?;
+    stage.flush()?;
+    stage.heal("InitProducerId", 1)?;
+    stage.all_written(Reader::Franz)
+}
+
+fn connections_are_cut(mut stage: Stage) -> Result<(), String> {
+    for api in ["Metadata", "InitProducerId", "Produce", "Produce"] {
+        stage.tell(&format!("cut {api} 1"))?;
+        stage.send(30).map_err(|e| e.to_string())?;
+        stage.flush()?;
+    }
+    stage.heal("Produce", 1)?;
+    stage.all_written(Reader::Franz)
+}
+
+/// Each partition's leader moves many times, and the old one does not know of records that are on their way.
+fn leaders_move(mut stage: Stage) -> Result<(), String> {
+    for round in 0..30 {
+        stage.send(20).map_err(|e| e.to_string())?;
+        let (partition, leader) = (round % 3, 1 + round % 2);
+        stage.tell(&format!("move {TOPIC} {partition} {leader}"))?;
+    }
+    stage.all_written(Reader::Franz)
+}
+
+fn metadata_is_late(mut stage: Stage) -> Result<(), String> {
+    let code = ErrorCode::LEADER_NOT_AVAILABLE;
+    stage.tell(&format!("fail Metadata {} 3", code.0))?;
+    stage.send(30).map_err(|e| e.to_string())?;
+    stage.heal("Metadata", 3)?;
+    stage.all_written(Reader::Franz)
+}

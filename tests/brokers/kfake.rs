@@ -1,7 +1,7 @@
 //! ottla against franz-go's kfake.
 
 use libtest_mimic::Trial;
-use ottla::{Cause, DeliveryError, ErrorCode, Fatal, SendError, Undelivered};
+use ottla::{Cause, DeliveryError, ErrorCode, SendError, Undelivered};
 
 use crate::letter::Letter;
 use crate::neighbours::{Fake, Neighbours, Reader};
@@ -18,7 +18,7 @@ const STORIES: [(&str, Story); 9] = [
     ("batches_that_are_too_large_are_split", too_large),
     ("slow_responses_are_not_written_twice", slow_responses),
     ("a_topic_that_is_not_there", no_topic),
-    ("no_producer_id_for_good", no_producer_id),
+    ("no_right_to_a_producer_id", no_right_to_a_producer_id),
     ("a_leader_epoch_that_goes_back", epoch_goes_back),
     ("a_throttled_start", throttled),
 ];
@@ -66,8 +66,7 @@ fn a_refusal_for_good(neighbours: &Neighbours) -> Result<(), String> {
         stage.heal("Produce", 1)?;
         stage.send(5).map_err(|e| e.to_string())?;
         let outcomes = stage.judged(Reader::Franz)?;
-        let is_right = |outcome: &Outcome| matches!(outcome, Err(Undelivered::NotWritten(DeliveryError::Broker { code: told, .. })) if *told == code);
-        if !is_right(&outcomes[0]) || outcomes[1..].iter().any(Result::is_err) {
+        if !is_refused(&outcomes[0], code) || outcomes[1..].iter().any(Result::is_err) {
             return Err(format!("{code}: {outcomes:?}"));
         }
     }
@@ -148,19 +147,18 @@ fn no_topic(neighbours: &Neighbours) -> Result<(), String> {
     stage.all_written(Reader::Franz)
 }
 
-fn no_producer_id(neighbours: &Neighbours) -> Result<(), String> {
+/// What waits ends with the reason, and what comes after the right was granted is written.
+fn no_right_to_a_producer_id(neighbours: &Neighbours) -> Result<(), String> {
     let mut stage = stage(neighbours, &[])?;
     let code = ErrorCode::CLUSTER_AUTHORIZATION_FAILED;
     stage.tell(&format!("fail InitProducerId {} -1", code.0))?;
-    let fatal = Fatal::ProducerId(code);
-    match stage.send(3) {
-        Ok(()) => {}
-        Err(SendError::Fatal(why)) if why == fatal => return Ok(()),
-        Err(other) => return Err(format!("{other:?}")),
-    }
+    stage.send(3).map_err(|e| e.to_string())?;
+    stage.flush()?;
+    stage.heal("InitProducerId", 1)?;
+    stage.send(3).map_err(|e| e.to_string())?;
     let outcomes = stage.judged(Reader::Franz)?;
-    let expected = Err(Undelivered::NotWritten(DeliveryError::Fatal(fatal)));
-    match outcomes.iter().all(|outcome| *outcome == expected) {
+    let refused = |outcome: &Outcome| is_refused(outcome, code);
+    match outcomes[..3].iter().all(refused) && outcomes[3..].iter().all(Result::is_ok) {
         true => Ok(()),
         false => Err(format!("{outcomes:?}")),
     }
@@ -188,4 +186,12 @@ fn throttled(neighbours: &Neighbours) -> Result<(), String> {
     stage.flush()?;
     stage.heal("InitProducerId", 1)?;
     stage.all_written(Reader::Franz)
+}
+
+/// Whether a record is not written, for the broker gave this code.
+fn is_refused(outcome: &Outcome, code: ErrorCode) -> bool {
+    match outcome {
+        Err(Undelivered::NotWritten(DeliveryError::Broker { code: told, .. })) => *told == code,
+        _ => false,
+    }
 }

@@ -8,6 +8,7 @@
 mod java;
 mod kfake;
 mod letter;
+mod mock;
 mod neighbours;
 #[path = "../kafka/process.rs"]
 mod process;
@@ -31,5 +32,6 @@ fn main() -> ExitCode {
         Ok(verdict::notices_every_fault()?)
     })];
     trials.extend(kfake::trials(&neighbours));
+    trials.extend(mock::trials(&neighbours));
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }

@@ -8,7 +8,7 @@ use crate::stage::{Stage, TOPIC};
 type Story = fn(Stage) -> Result<(), String>;
 
 /// Each story with its name and the settings of its producer.
-const STORIES: [(&str, &[(&str, &str)], Story); 8] = [
+const STORIES: [(&str, &[(&str, &str)], Story); 9] = [
     ("acks_all", &[("acks", "all")], everything_arrives),
     (
         "acks_1",
@@ -21,6 +21,7 @@ const STORIES: [(&str, &[(&str, &str)], Story); 8] = [
         everything_arrives_unheard,
     ),
     ("refusals_are_retried", &[], refusals_are_retried),
+    ("a_refused_batch_is_split", &[("linger.ms", "500")], split),
     ("a_producer_id_is_asked_for_again", &[], producer_id_is_late),
     ("connections_are_cut", &[], connections_are_cut),
     (
@@ -83,6 +84,19 @@ fn refusals_are_retried(mut stage: Stage) -> Result<(), String> {
         healed.map_err(|why| format!("{code}: {why}"))?;
     }
     stage.all_written(Reader::Franz)
+}
+
+/// A broker that finds a batch too large gets it in parts.
+fn split(mut stage: Stage) -> Result<(), String> {
+    let code = ErrorCode::MESSAGE_TOO_LARGE;
+    stage.tell(&format!("fail Produce {} 1", code.0))?;
+    stage.send(300).map_err(|e| e.to_string())?;
+    stage.flush()?;
+    stage.heal("Produce", 1)?;
+    match stage.producer.metrics().batches_split {
+        0 => Err("no batch was split".to_owned()),
+        _ => stage.all_written(Reader::Franz),
+    }
 }
 
 fn producer_id_is_late(mut stage: Stage) -> Result<(), String> {

@@ -40,6 +40,7 @@ _request_api = _function("rd_kafka_mock_request_api_key", _INT16, _POINTER)
 _clear_errors = _function("rd_kafka_mock_clear_request_errors", None, _POINTER, _INT16)
 _push_errors = _function(
     "rd_kafka_mock_push_request_errors_array", None, _POINTER, _INT16, _SIZE, ctypes.POINTER(_INT))
+_set_topic_error = _function("rd_kafka_mock_topic_set_error", None, _POINTER, _TEXT, _INT)
 _error_name = _function("rd_kafka_err2name", _TEXT, _INT)
 # Those that take the cluster first, and give an error or none.
 _COMMANDS = {
@@ -81,6 +82,10 @@ class MockCluster:
 
     def clear_errors(self, api):
         _clear_errors(self._cluster, api)
+
+    def set_topic_error(self, topic, error):
+        """What Metadata says of a topic, from now on."""
+        _set_topic_error(self._cluster, topic.encode(), error)
 
     def requests(self, api):
         """How many requests of an API came since errors were last planned."""

@@ -44,6 +44,10 @@ class Control:
     def rtt(self, broker, millis):
         self.cluster.command("broker_set_rtt", int(broker), int(millis))
 
+    def refuse(self, topic, code):
+        """Metadata gives this error for the topic; 0 ends that."""
+        self.cluster.set_topic_error(topic, int(code))
+
     def rumour(self, topic, partition, broker, epoch):
         """The next Metadata answer names this leader and epoch."""
         self.cluster.command("partition_push_leader_response", topic, int(partition), int(broker), int(epoch))

@@ -53,11 +53,19 @@ impl ApiVersionsResponse {
         // A broker that does not know the request's version answers in version 0 (KIP-511). One
         // that names this error in the version asked for breaks the rule but is understood too, as
         // in Java: the two never look alike, for the length of the array differs. And librdkafka's
-        // mock cluster answers in version 0 and appends what only the version asked for has.
+        // mock cluster mixes the two: where neither is the whole, only the error is believed.
         let read = if error_code == ErrorCode::UNSUPPORTED_VERSION {
-            match read(0) {
-                Ok((response, [])) => Ok((response, &[][..])),
-                in_version_0 => read(version).or(in_version_0),
+            let only_error = |(_, rest)| {
+                let response = Self {
+                    error_code,
+                    api_keys: Vec::new(),
+                    throttle_time_ms: 0,
+                };
+                (response, rest)
+            };
+            match (read(0), read(version)) {
+                (Ok(whole @ (_, [])), _) | (_, Ok(whole @ (_, []))) => Ok(whole),
+                (in_version_0, in_version) => in_version_0.or(in_version).map(only_error),
             }
         } else {
             read(version)
@@ -257,6 +265,20 @@ mod tests {
                 let response = ApiVersionsResponse::decode(&mut &body[..], version).unwrap();
                 assert_eq!(response.api_keys, expected, "answered in version {version}");
             }
+        }
+    }
+
+    /// Read as version 3, it would be throttled for twenty minutes.
+    #[test]
+    fn of_what_librdkafkas_mock_answers_only_the_error_is_believed() {
+        let body = [0, 35, 1, 0, 18, 0, 0, 0, 2, 0, 0, 0, 0];
+        for version in [3, 4] {
+            let rest = &mut &body[..];
+            let response = ApiVersionsResponse::decode(rest, version).unwrap();
+            assert_eq!(response.error_code, ErrorCode::UNSUPPORTED_VERSION);
+            assert_eq!(response.api_keys, []);
+            assert_eq!(response.throttle_time_ms, 0);
+            assert_eq!(rest.len(), 5);
         }
     }
 

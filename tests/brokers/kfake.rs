@@ -4,7 +4,7 @@ use libtest_mimic::Trial;
 use ottla::{Cause, DeliveryError, ErrorCode, SendError, Undelivered};
 
 use crate::letter::Letter;
-use crate::neighbours::{Fake, Neighbours, Reader};
+use crate::neighbours::{Fake, Neighbours};
 use crate::stage::{Stage, TOPIC};
 use crate::trouble;
 use crate::verdict::Outcome;
@@ -49,7 +49,7 @@ fn refusals_after_the_append(neighbours: &Neighbours) -> Result<(), String> {
         stage.flush()?;
         stage.heal("Produce", 3)?;
     }
-    stage.all_written(Reader::Franz)
+    stage.all_written()
 }
 
 fn a_refusal_for_good(neighbours: &Neighbours) -> Result<(), String> {
@@ -65,7 +65,7 @@ fn a_refusal_for_good(neighbours: &Neighbours) -> Result<(), String> {
         stage.flush()?;
         stage.heal("Produce", 1)?;
         stage.send(5).map_err(|e| e.to_string())?;
-        let outcomes = stage.judged(Reader::Franz)?;
+        let outcomes = stage.judged()?;
         if !is_refused(&outcomes[0], code) || outcomes[1..].iter().any(Result::is_err) {
             return Err(format!("{code}: {outcomes:?}"));
         }
@@ -86,7 +86,7 @@ fn too_few_replicas(neighbours: &Neighbours) -> Result<(), String> {
     stage.flush()?;
     stage.heal("Produce", 2)?;
     stage.send(3).map_err(|e| e.to_string())?;
-    let outcomes = stage.judged(Reader::Franz)?;
+    let outcomes = stage.judged()?;
     let expired = |outcome: &Outcome| match outcome {
         Err(Undelivered::NotWritten(DeliveryError::Expired { cause })) => {
             matches!(cause, Cause::Broker { code: told, .. } if *told == code)
@@ -115,7 +115,7 @@ fn too_large(neighbours: &Neighbours) -> Result<(), String> {
     if stage.producer.metrics().batches_split == 0 {
         return Err("no batch was split".to_owned());
     }
-    stage.all_written(Reader::Franz)
+    stage.all_written()
 }
 
 /// What is answered too late was done all the same, after the retry on another connection was.
@@ -125,7 +125,7 @@ fn slow_responses(neighbours: &Neighbours) -> Result<(), String> {
     stage.send(30).map_err(|e| e.to_string())?;
     stage.flush()?;
     stage.heal("Produce", 3)?;
-    stage.all_written(Reader::Franz)
+    stage.all_written()
 }
 
 fn no_topic(neighbours: &Neighbours) -> Result<(), String> {
@@ -135,7 +135,7 @@ fn no_topic(neighbours: &Neighbours) -> Result<(), String> {
     let code = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
     let expected = |error: &SendError| match error {
         SendError::TimedOut {
-            cause: Some(Cause::Broker { code: told, .. }),
+            cause: Some(Cause::Metadata { code: told, .. }),
             ..
         } => *told == code,
         _ => false,
@@ -144,7 +144,7 @@ fn no_topic(neighbours: &Neighbours) -> Result<(), String> {
         return Err(format!("{refused:?}"));
     }
     stage.send(3).map_err(|e| e.to_string())?;
-    stage.all_written(Reader::Franz)
+    stage.all_written()
 }
 
 /// What waits ends with the reason, and what comes after the right was granted is written.
@@ -156,8 +156,9 @@ fn no_right_to_a_producer_id(neighbours: &Neighbours) -> Result<(), String> {
     stage.flush()?;
     stage.heal("InitProducerId", 1)?;
     stage.send(3).map_err(|e| e.to_string())?;
-    let outcomes = stage.judged(Reader::Franz)?;
-    let refused = |outcome: &Outcome| is_refused(outcome, code);
+    let outcomes = stage.judged()?;
+    let error = DeliveryError::NoProducerId(code);
+    let refused = |outcome: &Outcome| *outcome == Err(Undelivered::NotWritten(error.clone()));
     match outcomes[..3].iter().all(refused) && outcomes[3..].iter().all(Result::is_ok) {
         true => Ok(()),
         false => Err(format!("{outcomes:?}")),
@@ -175,7 +176,7 @@ fn epoch_goes_back(neighbours: &Neighbours) -> Result<(), String> {
     stage.flush()?;
     stage.heal("Produce", 1)?;
     stage.send(3).map_err(|e| e.to_string())?;
-    stage.all_written(Reader::Franz)
+    stage.all_written()
 }
 
 /// The broker that gave the producer id asks for a second of silence.
@@ -185,7 +186,7 @@ fn throttled(neighbours: &Neighbours) -> Result<(), String> {
     stage.send(30).map_err(|e| e.to_string())?;
     stage.flush()?;
     stage.heal("InitProducerId", 1)?;
-    stage.all_written(Reader::Franz)
+    stage.all_written()
 }
 
 /// Whether a record is not written, for the broker gave this code.

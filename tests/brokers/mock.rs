@@ -6,7 +6,7 @@
 use libtest_mimic::Trial;
 use ottla::{Compression, ErrorCode, SendError};
 
-use crate::neighbours::{Fake, Neighbours, Reader};
+use crate::neighbours::{Fake, Neighbours};
 use crate::stage::{Stage, TOPIC};
 use crate::trouble;
 
@@ -39,7 +39,7 @@ fn every_codec(neighbours: &Neighbours) -> Result<(), String> {
     for codec in Compression::ALL {
         let mut stage = stage(neighbours, &[("compression.type", codec.name())])?;
         stage.send(100).map_err(|e| e.to_string())?;
-        let written = stage.all_written(Reader::Franz);
+        let written = stage.all_written();
         written.map_err(|why| format!("{}: {why}", codec.name()))?;
     }
     Ok(())
@@ -53,7 +53,7 @@ fn responses_take_long(neighbours: &Neighbours) -> Result<(), String> {
     for _ in 0..5 {
         stage.send(60).map_err(|e| e.to_string())?;
     }
-    stage.all_written(Reader::Franz)
+    stage.all_written()
 }
 
 /// Its partitions have no other leader meanwhile.
@@ -67,7 +67,7 @@ fn a_broker_comes_back(neighbours: &Neighbours) -> Result<(), String> {
         stage.tell(&format!("up {broker}"))?;
         stage.flush()?;
     }
-    stage.all_written(Reader::Franz)
+    stage.all_written()
 }
 
 /// The broker stays away, and its partitions find other leaders.
@@ -82,7 +82,7 @@ fn a_broker_is_replaced(neighbours: &Neighbours) -> Result<(), String> {
     }
     stage.flush()?;
     stage.tell("up 1")?;
-    stage.all_written(Reader::Franz)
+    stage.all_written()
 }
 
 fn a_topic_is_refused(neighbours: &Neighbours) -> Result<(), String> {
@@ -95,7 +95,7 @@ fn a_topic_is_refused(neighbours: &Neighbours) -> Result<(), String> {
     }
     stage.tell(&format!("refuse {TOPIC} 0"))?;
     stage.send(3).map_err(|e| e.to_string())?;
-    stage.all_written(Reader::Franz)
+    stage.all_written()
 }
 
 /// Metadata names the wrong leader once, with an epoch that is far too high.
@@ -104,5 +104,5 @@ fn metadata_of_another_epoch(neighbours: &Neighbours) -> Result<(), String> {
     stage.tell(&format!("move {TOPIC} 0 2"))?;
     stage.tell(&format!("rumour {TOPIC} 0 1 50"))?;
     stage.send(30).map_err(|e| e.to_string())?;
-    stage.all_written(Reader::Franz)
+    stage.all_written()
 }

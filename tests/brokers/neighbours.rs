@@ -13,7 +13,7 @@ pub(crate) struct Neighbours {
 }
 
 /// A cluster that is not Kafka and takes commands: see [`Remote`](crate::remote::Remote).
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fake {
     /// franz-go's.
     Kfake,
@@ -26,6 +26,7 @@ pub(crate) enum Fake {
 pub(crate) enum Reader {
     Franz,
     KafkaPython,
+    Librdkafka,
     Kafkajs,
 }
 
@@ -58,7 +59,8 @@ impl Neighbours {
     pub(crate) fn reader(&self, reader: Reader, servers: &str, topic: &str) -> Command {
         let mut command = match reader {
             Reader::Franz => self.franz("read"),
-            Reader::KafkaPython => self.client("read", "kafka-python"),
+            Reader::KafkaPython => self.client("kafka-python", "read"),
+            Reader::Librdkafka => self.client("librdkafka", "read"),
             Reader::Kafkajs => {
                 let mut node = Command::new("node");
                 node.env("NODE_PATH", self.home.join("node/node_modules"));
@@ -80,8 +82,8 @@ impl Neighbours {
     ) -> Option<Command> {
         let mut command = match writer {
             Writer::Franz => self.franz("write"),
-            Writer::KafkaPython => self.client("write", "kafka-python"),
-            Writer::Librdkafka => self.client("write", "librdkafka"),
+            Writer::KafkaPython => self.client("kafka-python", "write"),
+            Writer::Librdkafka => self.client("librdkafka", "write"),
             Writer::Java => self.java.as_ref()?.source("../brokers/Letters.java"),
         };
         command.args([servers, topic, codec]);
@@ -94,9 +96,9 @@ impl Neighbours {
         command
     }
 
-    fn client(&self, verb: &str, client: &str) -> Command {
+    fn client(&self, client: &str, verb: &str) -> Command {
         let mut command = self.python("client.py");
-        command.args([verb, client]);
+        command.args([client, verb]);
         command
     }
 

@@ -2,7 +2,7 @@
 
 use ottla::ErrorCode;
 
-use crate::neighbours::{Fake, Neighbours, Reader};
+use crate::neighbours::{Fake, Neighbours};
 use crate::stage::{Stage, TOPIC};
 
 type Story = fn(Stage) -> Result<(), String>;
@@ -57,13 +57,13 @@ pub(crate) fn stories(
 
 fn everything_arrives(mut stage: Stage) -> Result<(), String> {
     stage.send(300).map_err(|e| e.to_string())?;
-    stage.all_written(Reader::Franz)
+    stage.all_written()
 }
 
 /// Without acknowledgement nothing but the way of the bytes is known.
 fn everything_arrives_unheard(mut stage: Stage) -> Result<(), String> {
     stage.send(300).map_err(|e| e.to_string())?;
-    let outcomes = stage.judged(Reader::Franz)?;
+    let outcomes = stage.judged()?;
     let unheard = |outcome: &crate::verdict::Outcome| {
         outcome
             .as_ref()
@@ -83,7 +83,7 @@ fn refusals_are_retried(mut stage: Stage) -> Result<(), String> {
         let healed = stage.heal("Produce", 2);
         healed.map_err(|why| format!("{code}: {why}"))?;
     }
-    stage.all_written(Reader::Franz)
+    stage.all_written()
 }
 
 /// A broker that finds a batch too large gets it in parts.
@@ -95,7 +95,7 @@ fn split(mut stage: Stage) -> Result<(), String> {
     stage.heal("Produce", 1)?;
     match stage.producer.metrics().batches_split {
         0 => Err("no batch was split".to_owned()),
-        _ => stage.all_written(Reader::Franz),
+        _ => stage.all_written(),
     }
 }
 
@@ -112,7 +112,7 @@ fn producer_id_is_late(mut stage: Stage) -> Result<(), String> {
     stage.send(30).map_err(|e| e.to_string())?;
     stage.flush()?;
     stage.heal("InitProducerId", 1)?;
-    stage.all_written(Reader::Franz)
+    stage.all_written()
 }
 
 fn connections_are_cut(mut stage: Stage) -> Result<(), String> {
@@ -122,7 +122,7 @@ fn connections_are_cut(mut stage: Stage) -> Result<(), String> {
         stage.flush()?;
     }
     stage.heal("Produce", 1)?;
-    stage.all_written(Reader::Franz)
+    stage.all_written()
 }
 
 /// Each partition's leader moves many times, and the old one does not know of records that are on their way.
@@ -132,7 +132,7 @@ fn leaders_move(mut stage: Stage) -> Result<(), String> {
         let (partition, leader) = (round % 3, 1 + round % 2);
         stage.tell(&format!("move {TOPIC} {partition} {leader}"))?;
     }
-    stage.all_written(Reader::Franz)
+    stage.all_written()
 }
 
 fn metadata_is_late(mut stage: Stage) -> Result<(), String> {
@@ -140,5 +140,5 @@ fn metadata_is_late(mut stage: Stage) -> Result<(), String> {
     stage.tell(&format!("fail Metadata {} 3", code.0))?;
     stage.send(30).map_err(|e| e.to_string())?;
     stage.heal("Metadata", 3)?;
-    stage.all_written(Reader::Franz)
+    stage.all_written()
 }

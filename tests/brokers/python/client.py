@@ -1,8 +1,10 @@
 """Reads and writes records with kafka-python and with librdkafka, one a line as line.py tells.
 
 Usage:
-    client.py read kafka-python SERVERS TOPIC          prints what the topic holds, each line after its offset
-    client.py write CLIENT SERVERS TOPIC CODEC         writes its input; CLIENT is kafka-python or librdkafka
+    client.py CLIENT read SERVERS TOPIC          prints what the topic holds, each line after its offset
+    client.py CLIENT write SERVERS TOPIC CODEC   writes its input
+
+CLIENT is kafka-python or librdkafka.
 """
 
 import sys
@@ -25,6 +27,22 @@ def read_with_kafka_python(servers, topic):
         for records in consumer.poll(timeout_ms=1000).values():
             for r in records:
                 print(r.offset, line.written(r.partition, r.timestamp, r.key, r.value, r.headers))
+    consumer.close()
+
+
+def read_with_librdkafka(servers, topic):
+    consumer = confluent_kafka.Consumer({"bootstrap.servers": servers, "group.id": "reader", "log_level": 0})
+    partitions = consumer.list_topics(topic, LIMIT).topics[topic].partitions
+    partitions = [confluent_kafka.TopicPartition(topic, p, 0) for p in partitions]
+    left = sum(consumer.get_watermark_offsets(p, LIMIT)[1] for p in partitions)
+    consumer.assign(partitions)
+    while left > 0:
+        for r in consumer.consume(left, timeout=1):
+            if r.error():
+                raise SystemExit(str(r.error()))
+            headers = r.headers() or []
+            print(r.offset(), line.written(r.partition(), r.timestamp()[1], r.key(), r.value(), headers))
+            left -= 1
     consumer.close()
 
 
@@ -63,11 +81,13 @@ def write_with_librdkafka(servers, topic, codec):
 
 def main():
     match sys.argv[1:]:
-        case ["read", "kafka-python", servers, topic]:
+        case ["kafka-python", "read", servers, topic]:
             read_with_kafka_python(servers, topic)
-        case ["write", "kafka-python", servers, topic, codec]:
+        case ["kafka-python", "write", servers, topic, codec]:
             write_with_kafka_python(servers, topic, codec)
-        case ["write", "librdkafka", servers, topic, codec]:
+        case ["librdkafka", "read", servers, topic]:
+            read_with_librdkafka(servers, topic)
+        case ["librdkafka", "write", servers, topic, codec]:
             write_with_librdkafka(servers, topic, codec)
         case _:
             raise SystemExit(__doc__)

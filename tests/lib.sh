@@ -102,3 +102,40 @@ set_up_kafka() {
     fi
     export OTTLA_KAFKA_LIBS=$home/libs
 }
+
+# set_up_neighbours: other people's Kafka programs, for tests/brokers; sets OTTLA_NEIGHBOURS.
+set_up_neighbours() {
+    local home=$target/neighbours sources=tests/brokers stamp
+    need_neighbours_tools
+    # What they are made from, and with.
+    stamp=$(python3 --version && cat $sources/go/go.* $sources/go/*/*.go $sources/python/requirements.txt \
+        $sources/node/package*.json | cksum)
+    if [ "$(cat "$home/stamp" 2>/dev/null)" != "$stamp" ]; then
+        rm -rf "$home"
+        mkdir -p "$home/node"
+        neighbour go 300 go build -C $sources/go -o "$home/bin/" ./...
+        neighbour venv 60 python3 -m venv "$home/venv"
+        neighbour pip 300 "$home/venv/bin/pip" --disable-pip-version-check install --require-hashes \
+            --only-binary :all: --requirement $sources/python/requirements.txt
+        cp $sources/node/package*.json "$home/node"
+        neighbour npm 120 npm ci --prefix "$home/node" --ignore-scripts --no-audit --no-fund
+        echo "$stamp" >"$home/stamp"
+    fi
+    export OTTLA_NEIGHBOURS=$home
+}
+
+need_neighbours_tools() {
+    command -v go >/dev/null || die "missing: go (version 1.26, or one from 1.21 that fetches it)"
+    python3 -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 10))' 2>/dev/null ||
+        die "missing: python3, version 3.10 or newer, with venv (Debian's python3-venv)"
+    command -v npm >/dev/null || die "missing: node and npm"
+}
+
+# neighbour NAME SECONDS COMMAND...: a part of the set-up, whose output is shown if it fails.
+neighbour() {
+    local log=$target/neighbours/$1.log
+    if ! timeout --kill-after=10 "$2" "${@:3}" </dev/null >"$log" 2>&1; then
+        tail -n 20 "$log" >&2
+        die "the set-up of tests/brokers failed: ${*:3}"
+    fi
+}

@@ -4,18 +4,33 @@
 //! These tests run only where `OTTLA_NEIGHBOURS` names the folder that the neighbours were installed to: `tests/run --long`
 //! and `.ci/run` see to that.
 
-#[path = "../kafka/java.rs"]
-mod java;
 mod kfake;
 mod letter;
 mod mock;
 mod neighbours;
-#[path = "../kafka/process.rs"]
-mod process;
+mod readers;
 mod remote;
 mod stage;
 mod trouble;
 mod verdict;
+mod writers;
+
+// How a real Kafka is started, of which less is needed here.
+#[allow(dead_code)]
+#[path = "../kafka/broker.rs"]
+mod broker;
+#[allow(dead_code)]
+#[path = "../kafka/java.rs"]
+mod java;
+#[allow(dead_code)]
+#[path = "../kafka/metadata.rs"]
+mod metadata;
+#[allow(dead_code)]
+#[path = "../kafka/node.rs"]
+mod node;
+#[allow(dead_code)]
+#[path = "../kafka/process.rs"]
+mod process;
 
 use std::process::ExitCode;
 
@@ -33,5 +48,10 @@ fn main() -> ExitCode {
     })];
     trials.extend(kfake::trials(&neighbours));
     trials.extend(mock::trials(&neighbours));
+    trials.extend(readers::trials(&neighbours));
+    trials.extend(writers::trials(&neighbours));
+    if neighbours.java.is_none() {
+        println!("left out: Java and a real Kafka; to run them too: tests/run --long");
+    }
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }

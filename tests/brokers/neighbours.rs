@@ -1,5 +1,6 @@
 //! Other people's Kafka programs, and how each is started.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -13,7 +14,7 @@ pub(crate) struct Neighbours {
 }
 
 /// A cluster that is not Kafka and takes commands: see [`Remote`](crate::remote::Remote).
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(crate) enum Fake {
     /// franz-go's.
     Kfake,
@@ -22,7 +23,7 @@ pub(crate) enum Fake {
 }
 
 /// A program that prints what a topic holds.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) enum Reader {
     Franz,
     KafkaPython,
@@ -31,7 +32,7 @@ pub(crate) enum Reader {
 }
 
 /// A program that writes records.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) enum Writer {
     Franz,
     KafkaPython,
@@ -72,6 +73,14 @@ impl Neighbours {
         command
     }
 
+    /// The writers that are here.
+    pub(crate) fn writers(&self) -> impl Iterator<Item = Writer> {
+        let java = self.java.as_ref().map(|_| Writer::Java);
+        [Writer::Franz, Writer::KafkaPython, Writer::Librdkafka]
+            .into_iter()
+            .chain(java)
+    }
+
     /// `None` for Java where there is none.
     pub(crate) fn writer(
         &self,
@@ -107,6 +116,28 @@ impl Neighbours {
         // Nothing is to be written beside the sources.
         command.arg("-B").arg(beside("python").join(file));
         command
+    }
+}
+
+impl fmt::Display for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Franz => "franz_go",
+            Self::KafkaPython => "kafka_python",
+            Self::Librdkafka => "librdkafka",
+            Self::Kafkajs => "kafkajs",
+        })
+    }
+}
+
+impl fmt::Display for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Franz => "franz_go",
+            Self::KafkaPython => "kafka_python",
+            Self::Librdkafka => "librdkafka",
+            Self::Java => "java",
+        })
     }
 }
 

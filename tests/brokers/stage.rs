@@ -1,7 +1,7 @@
 //! A producer, a cluster that makes trouble for it, and a reader who tells what came of it.
 
 use std::fs::{self, File};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ottla::{Config, Delivery, Producer, SendError, WaitError};
 
@@ -101,7 +101,15 @@ impl Stage {
             Fake::Kfake => Reader::Franz,
             Fake::Mock => Reader::Librdkafka,
         };
-        let log = read(&self.neighbours, reader, &self.cluster.servers, TOPIC)?;
+        let written = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+        let deadline = Instant::now() + LIMIT / 3;
+        // What nobody acknowledged may not have been taken up yet.
+        let log = loop {
+            let log = read(&self.neighbours, reader, &self.cluster.servers, TOPIC)?;
+            if log.len() >= written || Instant::now() > deadline {
+                break log;
+            }
+        };
         judge(&self.letters, &outcomes, &log)?;
         Ok(outcomes)
     }

@@ -11,8 +11,9 @@ use crate::verdict::Outcome;
 
 type Story = fn(&Neighbours) -> Result<(), String>;
 
-const STORIES: [(&str, Story); 9] = [
+const STORIES: [(&str, Story); 10] = [
     ("refusals_after_the_append", refusals_after_the_append),
+    ("leaders_move_under_load", leaders_move),
     ("a_refusal_for_good", a_refusal_for_good),
     ("too_few_replicas_until_the_deadline", too_few_replicas),
     ("batches_that_are_too_large_are_split", too_large),
@@ -50,6 +51,10 @@ fn refusals_after_the_append(neighbours: &Neighbours) -> Result<(), String> {
         stage.heal("Produce", 3)?;
     }
     stage.all_written()
+}
+
+fn leaders_move(neighbours: &Neighbours) -> Result<(), String> {
+    trouble::leaders_move(stage(neighbours, &[("linger.ms", "0")])?)
 }
 
 fn a_refusal_for_good(neighbours: &Neighbours) -> Result<(), String> {

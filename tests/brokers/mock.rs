@@ -12,8 +12,9 @@ use crate::trouble;
 
 type Story = fn(&Neighbours) -> Result<(), String>;
 
-const STORIES: [(&str, Story); 6] = [
+const STORIES: [(&str, Story); 7] = [
     ("every_codec", every_codec),
+    ("leaders_move_under_load", leaders_move),
     ("responses_take_long", responses_take_long),
     ("a_broker_comes_back", a_broker_comes_back),
     ("a_broker_is_replaced", a_broker_is_replaced),
@@ -43,6 +44,16 @@ fn every_codec(neighbours: &Neighbours) -> Result<(), String> {
         written.map_err(|why| format!("{}: {why}", codec.name()))?;
     }
     Ok(())
+}
+
+/// A new leader that checks no sequences takes what is in flight to it before what the old one refuses, so that only one
+/// request in flight keeps the order.
+fn leaders_move(neighbours: &Neighbours) -> Result<(), String> {
+    let settings = [
+        ("linger.ms", "0"),
+        ("max.in.flight.requests.per.connection", "1"),
+    ];
+    trouble::leaders_move(stage(neighbours, &settings)?)
 }
 
 fn responses_take_long(neighbours: &Neighbours) -> Result<(), String> {

@@ -60,7 +60,7 @@ fn kafka(neighbours: &Neighbours, java: &Java) -> Result<(), String> {
     for writer in neighbours.writers() {
         kafka.create_topic(&writer.to_string(), PARTITIONS as usize, &[])?;
         let written = write_and_read(neighbours, writer, &kafka.bootstrap_servers());
-        written.map_err(|why| format!("{writer}: {why}"))?;
+        written.map_err(|why| format!("{writer}: {why}\n{}", kafka.last_words()))?;
     }
     Ok(())
 }

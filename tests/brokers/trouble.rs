@@ -6,9 +6,11 @@ use crate::neighbours::{Fake, Neighbours};
 use crate::stage::{Stage, TOPIC};
 
 type Story = fn(Stage) -> Result<(), String>;
+/// A producer's settings, by Kafka's names.
+type Settings = &'static [(&'static str, &'static str)];
 
 /// Each story with its name and the settings of its producer.
-const STORIES: [(&str, &[(&str, &str)], Story); 8] = [
+const STORIES: [(&str, Settings, Story); 8] = [
     ("acks_all", &[("acks", "all")], everything_arrives),
     (
         "acks_1",

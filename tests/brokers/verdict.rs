@@ -38,11 +38,10 @@ pub(crate) fn judge(
             _ => {}
         }
     }
-    let told = found.iter().zip(outcomes).enumerate();
-    told.map(|(number, (&found, outcome))| {
+    let mut told = found.iter().zip(outcomes).enumerate();
+    told.try_for_each(|(number, (&found, outcome))| {
         agree(found, outcome).map_err(|why| format!("{number} {why}: {outcome:?}"))
     })
-    .collect()
 }
 
 fn agree(found: Option<(i32, i64)>, outcome: &Outcome) -> Result<(), String> {

@@ -58,7 +58,9 @@ fn embedded(neighbours: &Neighbours, writer: Writer) -> Result<(), String> {
 fn kafka(neighbours: &Neighbours, java: &Java) -> Result<(), String> {
     let kafka = Kafka::start(java, 1)?;
     for writer in neighbours.writers() {
-        kafka.create_topic(&writer.to_string(), PARTITIONS as usize, &[])?;
+        // Letters from 2023 are past the time that a topic keeps records by default.
+        let configs = ["retention.ms=-1"];
+        kafka.create_topic(&writer.to_string(), PARTITIONS as usize, &configs)?;
         let written = write_and_read(neighbours, writer, &kafka.bootstrap_servers());
         written.map_err(|why| format!("{writer}: {why}\n{}", kafka.last_words()))?;
     }

@@ -102,23 +102,31 @@ fn producer_id_is_late(mut stage: Stage) -> Result<(), String> {
         ErrorCode::COORDINATOR_NOT_AVAILABLE,
         ErrorCode::NOT_COORDINATOR,
     ];
-    // The plans of librdkafka's mock stand in line too.
     for code in codes {
         stage.tell(&format!("fail InitProducerId {} 1", code.0))?;
     }
     stage.send(30).map_err(|e| e.to_string())?;
     stage.flush()?;
-    stage.heal("InitProducerId", 1)?;
+    stage.heal("InitProducerId", 3)?;
     stage.all_written()
 }
 
 fn connections_are_cut(mut stage: Stage) -> Result<(), String> {
-    for api in ["Metadata", "InitProducerId", "Produce", "Produce"] {
-        stage.tell(&format!("cut {api} 1"))?;
+    for apis in [
+        &["Metadata", "InitProducerId"][..],
+        &["Produce"],
+        &["Produce"],
+    ] {
+        for api in apis {
+            stage.tell(&format!("cut {api} 1"))?;
+        }
         stage.send(30).map_err(|e| e.to_string())?;
         stage.flush()?;
+        for api in apis {
+            let healed = stage.heal(api, 1);
+            healed.map_err(|why| format!("{api}: {why}"))?;
+        }
     }
-    stage.heal("Produce", 1)?;
     stage.all_written()
 }
 

@@ -34,7 +34,6 @@ _cluster_new = _function("rd_kafka_mock_cluster_new", _POINTER, _POINTER, _INT)
 _bootstraps = _function("rd_kafka_mock_cluster_bootstraps", _TEXT, _POINTER)
 _start_tracking = _function("rd_kafka_mock_start_request_tracking", None, _POINTER)
 _get_requests = _function("rd_kafka_mock_get_requests", ctypes.POINTER(_POINTER), _POINTER, ctypes.POINTER(_SIZE))
-_clear_requests = _function("rd_kafka_mock_clear_requests", None, _POINTER)
 _destroy_requests = _function("rd_kafka_mock_request_destroy_array", None, ctypes.POINTER(_POINTER), _SIZE)
 _request_api = _function("rd_kafka_mock_request_api_key", _INT16, _POINTER)
 _clear_errors = _function("rd_kafka_mock_clear_request_errors", None, _POINTER, _INT16)
@@ -76,8 +75,7 @@ class MockCluster:
             raise ValueError(_error_name(error).decode())
 
     def push_errors(self, api, errors):
-        """Plans errors for the next requests of an API, and counts the requests from now on."""
-        _clear_requests(self._cluster)
+        """Plans errors for the next requests of an API, after those that are planned already."""
         _push_errors(self._cluster, api, len(errors), (_INT * len(errors))(*errors))
 
     def clear_errors(self, api):
@@ -88,7 +86,7 @@ class MockCluster:
         _set_topic_error(self._cluster, topic.encode(), error)
 
     def requests(self, api):
-        """How many requests of an API came since errors were last planned."""
+        """How many requests of an API have come."""
         count = _SIZE()
         requests = _get_requests(self._cluster, ctypes.byref(count))
         try:

@@ -25,7 +25,8 @@ class Control:
         self.cluster.command("partition_set_leader", topic, int(partition), int(broker))
 
     def fail(self, api, code, count):
-        self.planned[api] = int(count)
+        planned, before = self.planned.get(api, (0, self.cluster.requests(APIS[api])))
+        self.planned[api] = planned + int(count), before
         self.cluster.push_errors(APIS[api], [int(code)] * int(count))
 
     def cut(self, api, count):
@@ -33,7 +34,8 @@ class Control:
 
     def heal(self, api):
         self.cluster.clear_errors(APIS[api])
-        return min(self.planned.pop(api, 0), self.cluster.requests(APIS[api]))
+        planned, before = self.planned.pop(api, (0, 0))
+        return min(planned, self.cluster.requests(APIS[api]) - before)
 
     def down(self, broker):
         self.cluster.command("broker_set_down", int(broker))

@@ -2,8 +2,9 @@
 
 use libtest_mimic::Trial;
 use ottla::Compression;
+use ottla_sim::Cluster;
 
-use crate::letter::{Letter, Logged};
+use crate::letter::Letter;
 use crate::neighbours::{Fake, Neighbours, Reader};
 use crate::remote::Remote;
 use crate::stage::{outcome, read, start};
@@ -18,27 +19,63 @@ const READERS: [(Reader, &[Compression]); 4] = [
 ];
 
 pub(crate) fn trials(neighbours: &Neighbours) -> Vec<Trial> {
-    let trials = READERS.into_iter().map(|(reader, codecs)| {
-        let neighbours = neighbours.clone();
-        let name = format!("{reader}_reads_what_ottla_wrote");
-        Trial::test(name, move || Ok(reads(&neighbours, reader, codecs)?))
+    let trials = READERS.into_iter().flat_map(|(reader, codecs)| {
+        let (here, there) = (neighbours.clone(), neighbours.clone());
+        let name = |place| format!("{reader}_reads_what_ottla_wrote_to_{place}");
+        [
+            Trial::test(name("kfake"), move || {
+                Ok(from_kfake(&here, reader, codecs)?)
+            }),
+            Trial::test(name("the_embedded_cluster"), move || {
+                Ok(from_embedded(&there, reader, codecs)?)
+            }),
+        ]
     });
     trials.collect()
 }
 
-/// Nulls, empty values, tombstones, headers and times come through every codec as they were sent.
-fn reads(neighbours: &Neighbours, reader: Reader, codecs: &[Compression]) -> Result<(), String> {
+fn from_kfake(
+    neighbours: &Neighbours,
+    reader: Reader,
+    codecs: &[Compression],
+) -> Result<(), String> {
     let mut cluster = Remote::start(neighbours.cluster(Fake::Kfake, 1))?;
-    let letters = Letter::of_all_kinds();
     for codec in codecs {
-        let topic = format!("letters-{}", codec.name());
-        cluster.tell(&format!("topic {topic} 3"))?;
-        let read = || -> Result<(Vec<Outcome>, Vec<Logged>), String> {
-            let outcomes = write(&cluster.servers, &topic, *codec, &letters)?;
-            let log = read(neighbours, reader, &cluster.servers, &topic)?;
-            Ok((outcomes, log))
-        };
-        let verdict = read().and_then(|(outcomes, log)| judge(&letters, &outcomes, &log));
+        cluster.tell(&format!("topic {} 3", topic(*codec)))?;
+    }
+    reads(neighbours, reader, codecs, &cluster.servers)
+}
+
+fn from_embedded(
+    neighbours: &Neighbours,
+    reader: Reader,
+    codecs: &[Compression],
+) -> Result<(), String> {
+    let cluster = Cluster::start(1).map_err(|e| e.to_string())?;
+    for codec in codecs {
+        cluster.with_model(|model| model.create_topic(&topic(*codec), 3));
+    }
+    reads(neighbours, reader, codecs, &cluster.bootstrap_servers())
+}
+
+fn topic(codec: Compression) -> String {
+    format!("letters-{}", codec.name())
+}
+
+/// Nulls, empty values, tombstones, headers and times come through every codec as they were sent.
+fn reads(
+    neighbours: &Neighbours,
+    reader: Reader,
+    codecs: &[Compression],
+    servers: &str,
+) -> Result<(), String> {
+    let letters = Letter::of_all_kinds();
+    for &codec in codecs {
+        let topic = topic(codec);
+        let verdict = write(servers, &topic, codec, &letters).and_then(|outcomes| {
+            let log = read(neighbours, reader, servers, &topic)?;
+            judge(&letters, &outcomes, &log)
+        });
         verdict.map_err(|why| format!("{}: {why}", codec.name()))?;
     }
     Ok(())

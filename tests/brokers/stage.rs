@@ -142,7 +142,7 @@ pub(crate) fn outcome(delivery: Delivery) -> Result<Outcome, String> {
     match delivery.wait() {
         Ok(written) => Ok(Ok(written)),
         Err(WaitError::Undelivered(why)) => Ok(Err(why)),
-        Err(WaitError::InCallback(why)) => Err(why.to_string()),
+        Err(WaitError::Deadlock(why)) => Err(why.to_string()),
     }
 }
 

@@ -51,7 +51,7 @@ fn in_the_middle_of_the_input() {
 }
 
 #[test]
-fn what_lingers_is_written() {
+fn h171_what_lingers_is_written() {
     for (signal, code) in SIGNALS {
         let cluster = Cluster::start(1).unwrap();
         let servers = cluster.bootstrap_servers();
@@ -214,7 +214,7 @@ fn other_signals_may_be_repeated() {
 }
 
 #[test]
-fn a_hang_up_that_is_ignored_at_the_start_stays_ignored() {
+fn h171_a_hang_up_that_is_ignored_at_the_start_stays_ignored() {
     let cluster = Cluster::start(1).unwrap();
     let servers = cluster.bootstrap_servers();
     let mut sh = std::process::Command::new("sh");

@@ -297,6 +297,7 @@ impl Producer {
     }
 
     /// Sends what there is room for; whether the driver should have its turn now.
+    #[inline]
     pub(crate) fn send_group(
         &self,
         records: &[Record<'_>],

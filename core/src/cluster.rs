@@ -449,7 +449,7 @@ impl TopicState {
     }
 }
 
-/// The brokers refuse the topic, until somebody changes that.
+/// Whether the code is final for the topic: only an administrator can change that.
 fn is_refusal(code: ErrorCode) -> bool {
     matches!(
         code,

@@ -375,10 +375,17 @@ impl Connection {
         self.next_correlation_id > 0
     }
 
-    /// Marks it as draining: the driver is told, and the peer's end or `until` ends it.
+    /// Marks it as draining, until the peer closes it or `until` has come.
     pub(crate) fn drain(&mut self, why: Disconnect, until: Instant) {
         self.stage = Stage::Draining(until);
         self.why = Some(why);
+    }
+
+    /// Ends draining at this time, if it would take longer.
+    pub(crate) fn hurry_drain(&mut self, latest: Instant) {
+        if let Stage::Draining(until) = &mut self.stage {
+            *until = latest.min(*until);
+        }
     }
 
     /// Marks it as closing; the driver is told, and what follows comes with its answer.

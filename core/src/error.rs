@@ -228,7 +228,7 @@ pub enum DeliveryError {
     UnsupportedVersion,
     /// The broker is too old to read the codec of `compression.type`.
     UnsupportedCompression(Compression),
-    /// The brokers refuse a producer id, which idempotence needs, until somebody changes that.
+    /// The brokers refuse to give a producer id, which idempotence needs.
     NoProducerId(ErrorCode),
     /// The application purged the record.
     Purged,

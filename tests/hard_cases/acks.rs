@@ -105,6 +105,24 @@ fn h169_a_broker_that_never_closes_holds_up_a_close_for_a_second_at_most_and_wit
 }
 
 #[test]
+fn h169_a_close_hurries_a_link_that_is_drained_already() {
+    let settings = [("acks", "0"), ("connections.max.idle.ms", "1000")];
+    let mut stage = singles(&settings);
+    stage.lose_requests(1, true);
+    send_letters(&mut stage, 1);
+    stage.run_for(Duration::from_millis(1_100));
+    assert_eq!(
+        (stage.links(1), stage.closed()),
+        (1, None),
+        "idle, and drained"
+    );
+    let start = stage.now();
+    stage.close(Duration::ZERO);
+    stage.run_until(|stage| stage.closed().is_some());
+    assert_eq!(stage.now(), start);
+}
+
+#[test]
 fn h169_with_acknowledgements_a_close_waits_for_nobody() {
     for acks in ["1", "all"] {
         let mut stage = singles(&[("acks", acks)]);

@@ -31,7 +31,8 @@ impl ProducerCore {
             .unwrap_or(Cause::Busy)
     }
 
-    /// Why nothing is known of a topic, if something is known of that: what those say who answer, or else why nobody does.
+    /// Why a topic, or a partition of it, is not known yet: what brokers answer, or why none can be asked. `None` if nothing
+    /// is in the way but time.
     pub(super) fn topic_obstacle(&self, topic: Topic, partition: Option<i32>) -> Option<Cause> {
         let said = self.metadata_error(topic, partition);
         if said.is_some() && self.peers.iter().any(Peer::is_ready) {

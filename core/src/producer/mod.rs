@@ -6,6 +6,7 @@ mod admission;
 mod attempt;
 mod audit;
 mod causes;
+mod closing;
 mod compressing;
 mod delivery;
 mod ending;

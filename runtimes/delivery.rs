@@ -482,7 +482,7 @@ mod tests {
         // The driver's end comes last and changes nothing that is known.
         batch.complete(
             0..u32::MAX,
-            Outcome::MaybeWritten(DeliveryError::Closed),
+            Outcome::MaybeWritten(DeliveryError::Fatal(ottla_core::Fatal::DriverGone)),
             Vec::new(),
         );
         assert!(matches!(

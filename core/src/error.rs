@@ -232,8 +232,11 @@ pub enum DeliveryError {
     NoProducerId(ErrorCode),
     /// The application purged the record.
     Purged,
-    /// The producer was closed before the record's end, or its runtime went away.
-    Closed,
+    /// The time that a close allowed for was over before the record's end.
+    Closed {
+        /// What stood in the way.
+        cause: Cause,
+    },
     /// The producer can't go on.
     Fatal(Fatal),
 }
@@ -256,7 +259,7 @@ impl fmt::Display for DeliveryError {
             }
             Self::NoProducerId(code) => write_no_producer_id(f, *code),
             Self::Purged => f.write_str("purged"),
-            Self::Closed => f.write_str("the producer was closed"),
+            Self::Closed { cause } => write!(f, "the producer was closed before: {cause}"),
             Self::Fatal(fatal) => fatal.fmt(f),
         }
     }

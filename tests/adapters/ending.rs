@@ -3,7 +3,7 @@
 use std::{net::TcpListener, pin::pin, sync::mpsc, task::Poll, thread, time::Duration};
 
 use ottla::{
-    Config, Delivery, DeliveryError, Fatal, Producer, Purge, Record, SendError, Undelivered,
+    Cause, Config, Delivery, DeliveryError, Fatal, Producer, Purge, Record, SendError, Undelivered,
 };
 
 use super::harness::{
@@ -77,7 +77,7 @@ pub(crate) fn h109_close_gives_up_in_time<A: Adapter>() {
     assert_eq!(block_on(send).unwrap_err(), SendError::Closed);
     assert_eq!(
         block_on(first).unwrap_err(),
-        Undelivered::MaybeWritten(DeliveryError::Closed)
+        Undelivered::MaybeWritten(DeliveryError::Closed { cause: Cause::Busy })
     );
     let metrics = producer.metrics();
     assert_eq!(

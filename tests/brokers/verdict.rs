@@ -67,8 +67,8 @@ pub(crate) fn notices_every_fault() -> Result<(), String> {
         letter: letters[number].clone(),
     };
     let log: Vec<Logged> = (0..9).map(|n| logged(n, (n / 3) as i64)).collect();
-    let not_written = || Err(Undelivered::NotWritten(ottla::DeliveryError::Closed));
-    let maybe_written = || Err(Undelivered::MaybeWritten(ottla::DeliveryError::Closed));
+    let not_written = || Err(Undelivered::NotWritten(ottla::DeliveryError::Purged));
+    let maybe_written = || Err(Undelivered::MaybeWritten(ottla::DeliveryError::Purged));
     let untold: Vec<Outcome> = letters.iter().map(|_| maybe_written()).collect();
     judge(&letters, &untold, &log)?;
     judge(&letters, &untold, &[])?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ottla_core::{DeliveryError, Fatal, SendError};
+use ottla_core::{Cause, DeliveryError, Fatal, SendError};
 use ottla_sim::{Api, Dial, Fate, Fault, On, Stage, code};
 
 use crate::common::{SINGLES, send_letters, warm};
@@ -26,10 +26,14 @@ fn h109_a_close_ends_everything_when_its_time_is_over() {
     stage.run_until(|stage| stage.closed().is_some());
 
     assert_eq!(stage.now() - start, SECOND);
-    let closed = || DeliveryError::Closed;
-    let is_unknown = |&n: &usize| stage.outcome(n) == Some(&Fate::MaybeWritten(closed()));
+    // With what stood in the way (H168).
+    let busy = DeliveryError::Closed { cause: Cause::Busy };
+    let is_unknown = |&n: &usize| stage.outcome(n) == Some(&Fate::MaybeWritten(busy.clone()));
     assert!(on_the_way.iter().all(is_unknown));
-    assert_eq!(stage.outcome(queued), Some(&Fate::NotWritten(closed())));
+    let Some(Fate::NotWritten(DeliveryError::Closed { cause })) = stage.outcome(queued) else {
+        panic!("{:?}", stage.outcome(queued));
+    };
+    assert!(matches!(cause, Cause::NotConnected { .. }), "{cause:?}");
     assert_eq!(
         stage.outcome(waits),
         Some(&Fate::Refused(SendError::Closed))

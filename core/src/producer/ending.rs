@@ -82,7 +82,9 @@ impl ProducerCore {
     pub(super) fn pursue_end(&mut self) {
         if let Ending::Closing(until) = self.ending {
             if until <= self.clock {
-                self.end_all(&DeliveryError::Closed);
+                self.end_all(|core, batch| DeliveryError::Closed {
+                    cause: core.batch_obstacle(batch),
+                });
             }
             if self.accumulator.is_empty() {
                 self.leave(None);
@@ -124,7 +126,7 @@ impl ProducerCore {
         }
         self.leave(Some(fatal));
         self.fail_all_waiters(&SendError::Fatal(fatal));
-        self.end_all(&DeliveryError::Fatal(fatal));
+        self.end_all(|_, _| DeliveryError::Fatal(fatal));
     }
 
     /// A batch of `order` has its outcome: flushes that wait for it count it off.
@@ -170,9 +172,10 @@ impl ProducerCore {
         }
     }
 
-    fn end_all(&mut self, error: &DeliveryError) {
+    fn end_all(&mut self, error: impl Fn(&Self, u32) -> DeliveryError) {
         for batch in self.accumulator.live().collect::<Vec<_>>() {
-            self.give_up(batch, error.clone());
+            let error = error(self, batch);
+            self.give_up(batch, error);
         }
     }
 

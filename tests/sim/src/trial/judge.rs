@@ -161,7 +161,7 @@ impl Trial {
         let freezes = self.plan.kinds.contains(&FaultKind::Freeze);
         let is_closed = |why: &Undelivered| {
             let (Undelivered::NotWritten(why) | Undelivered::MaybeWritten(why)) = why;
-            *why == DeliveryError::Closed
+            matches!(why, DeliveryError::Closed { .. })
         };
         match &entry.fate {
             // Its own time would have been over before.

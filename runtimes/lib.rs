@@ -28,8 +28,8 @@
 //! - A record that is refused ([`SendError`]) was only borrowed: nothing of it was kept.
 //! - Records of one partition are written in the order in which they were sent.
 //! - Dropping anything, at any point, never blocks and leaks nothing: not a future, not a [`Producer`], not a runtime.
-//! - A blocking call returns within its own time-out by the caller's clock, or hears at once that it would hold up the
-//!   driver ([`Deadlock`]).
+//! - A blocking call returns within its own time-out by the caller's clock, and a second of grace; one that would hold up
+//!   the driver gets an error ([`Deadlock`]), at once where that can be told.
 //! - Users' code (callbacks, the hook for warnings, wakers) runs with no lock held, and its panics harm nobody else.
 //!
 //! # Features

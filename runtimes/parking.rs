@@ -85,7 +85,8 @@ impl Patience {
         let now = Instant::now();
         let limit = now.checked_add(limit);
         let (turns, thread) = shared.lock().turns();
-        if thread != this_thread() {
+        // One that has had no turn yet may belong to any thread.
+        if turns > 0 && thread != this_thread() {
             return Self {
                 stage: Stage::Waits,
                 until: limit,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ottla_core::{self as core, Cause, wire::ErrorCode};
+use ottla_core::{self as core, Cause, HostPort, wire::ErrorCode};
 
 /// Something that an operator may want to see. Nothing depends on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,12 +35,13 @@ pub enum Warning {
         /// The error code.
         code: ErrorCode,
     },
+    /// The brokers give no producer id, which idempotence needs, but this error; they are asked again. Said once, until the
+    /// error is another.
+    ProducerId(ErrorCode),
     /// A broker's response has bytes after its last field. They are passed over; this is said once per connection.
     TrailingBytes {
-        /// The broker's host.
-        host: Box<str>,
-        /// Its port.
-        port: u16,
+        /// The broker's address.
+        broker: HostPort,
         /// The request's name.
         api: &'static str,
         /// How many bytes there are.
@@ -71,17 +72,10 @@ impl Warning {
                 partition,
                 code,
             },
-            core::Warning::TrailingBytes {
-                host,
-                port,
-                api,
-                bytes,
-            } => Self::TrailingBytes {
-                host,
-                port,
-                api,
-                bytes,
-            },
+            core::Warning::ProducerId(code) => Self::ProducerId(code),
+            core::Warning::TrailingBytes { broker, api, bytes } => {
+                Self::TrailingBytes { broker, api, bytes }
+            }
             other => Self::Other(other),
         }
     }
@@ -114,14 +108,10 @@ impl fmt::Display for Warning {
                 f,
                 "the brokers answer {code} for partition {topic}-{partition}"
             ),
-            Self::TrailingBytes {
-                host,
-                port,
-                api,
-                bytes,
-            } => write!(
+            Self::ProducerId(code) => write!(f, "the brokers give no producer id: {code}"),
+            Self::TrailingBytes { broker, api, bytes } => write!(
                 f,
-                "{host}:{port}: {bytes} bytes follow the last field of a response to {api}, and are passed over"
+                "{broker}: the response to {api} is longer than its fields (by {bytes} B), which is passed over"
             ),
             Self::Other(warning) => fmt::Debug::fmt(warning, f),
         }

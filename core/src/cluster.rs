@@ -52,7 +52,7 @@ pub(crate) struct TopicState {
     /// How often older answers were believed in the end.
     pub(crate) rewinds: u32,
     pub(crate) leaders: Vec<Leader>,
-    /// What the last answer says is wrong with it for now.
+    /// What the last answer says is wrong with it.
     pub(crate) error: Option<ErrorCode>,
     /// What it says is wrong with partitions.
     pub(crate) partition_errors: BTreeMap<i32, ErrorCode>,
@@ -85,7 +85,7 @@ pub(crate) enum Change {
     Recreated(Topic),
     /// The brokers refuse a topic.
     Refused(Topic, ErrorCode),
-    /// Something else is wrong with a topic, or with a partition of it.
+    /// Something is wrong with a topic, or with a partition of it, that was not said before.
     Error(Topic, Option<i32>, ErrorCode),
 }
 
@@ -407,7 +407,7 @@ impl TopicState {
         answer: &TopicMetadata<'_>,
         limit: usize,
     ) -> Option<(Option<i32>, ErrorCode)> {
-        let code = Some(answer.error_code).filter(|code| !code.is_none() && !is_refusal(*code));
+        let code = Some(answer.error_code).filter(|code| !code.is_none());
         let before = core::mem::replace(&mut self.error, code);
         let of_topic = code.filter(|_| code != before).map(|code| (None, code));
         let failing = answer.partitions.iter().filter(|partition| {

@@ -204,6 +204,11 @@ impl Connection {
         self.unanswered.is_some()
     }
 
+    /// The peer is still to close it.
+    pub(crate) fn is_draining(&self) -> bool {
+        matches!(self.stage, Stage::Draining(_))
+    }
+
     /// The time of draining is over.
     pub(crate) fn is_drained(&self, now: Instant) -> bool {
         matches!(self.stage, Stage::Draining(until) if until <= now)
@@ -257,8 +262,11 @@ impl Connection {
         self.writing = false;
         self.active = self.active.max(now);
         let done = self.in_flight.back().filter(|r| !r.is_answered)?;
-        let (first, last) = (done.correlation_id, done.correlation_id);
-        self.unanswered = Some((self.unanswered.map_or(first, |ids| ids.0), last));
+        let id = done.correlation_id;
+        let first = self.unanswered.map_or(id, |ids| ids.0);
+        // Long before the ids come to the first one again, what was sent first is forgotten.
+        let is_far = id.wrapping_sub(first) & i32::MAX > i32::MAX / 2;
+        self.unanswered = Some((if is_far { id } else { first }, id));
         self.take(VecDeque::pop_back)
     }
 

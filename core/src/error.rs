@@ -259,7 +259,7 @@ impl fmt::Display for DeliveryError {
             }
             Self::NoProducerId(code) => write_no_producer_id(f, *code),
             Self::Purged => f.write_str("purged"),
-            Self::Closed { cause } => write!(f, "the producer was closed before: {cause}"),
+            Self::Closed { cause } => write!(f, "the producer was closed; until then: {cause}"),
             Self::Fatal(fatal) => fatal.fmt(f),
         }
     }

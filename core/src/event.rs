@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use core::{net::SocketAddr, ops::Range};
 
 use crate::{
+    config::HostPort,
     error::{Cause, Fatal, SendError},
     id::{BatchId, ConnectionId, FlushId, LookupId, Topic, Waiter},
     outcome::Outcome,
@@ -117,12 +118,13 @@ pub enum Warning {
         /// The error code.
         code: ErrorCode,
     },
+    /// The brokers give no producer id, which idempotence needs, but this error; they are asked again. Said once, until the
+    /// error is another.
+    ProducerId(ErrorCode),
     /// A broker's response has bytes after its last field. They are passed over; this is said once per connection.
     TrailingBytes {
-        /// The broker's host.
-        host: Box<str>,
-        /// Its port.
-        port: u16,
+        /// The broker's address.
+        broker: HostPort,
         /// The request's name.
         api: &'static str,
         /// How many bytes there are.

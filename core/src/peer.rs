@@ -102,7 +102,9 @@ impl Peer {
     pub(crate) fn awaits_network(&self) -> bool {
         match &self.state {
             State::Resolving { .. } => true,
-            State::Up(link) => link.idle_since().is_none() && !link.is_closing(),
+            State::Up(link) => {
+                link.is_draining() || link.idle_since().is_none() && !link.is_closing()
+            }
             State::Down | State::Waiting(_) => false,
         }
     }
@@ -146,7 +148,7 @@ impl Peer {
     pub(crate) fn is_coming_up(&self) -> bool {
         match &self.state {
             State::Resolving { .. } => true,
-            State::Up(link) => !link.is_ready(),
+            State::Up(link) => !link.is_ready() && !link.is_closing(),
             State::Down | State::Waiting(_) => false,
         }
     }

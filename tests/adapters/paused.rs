@@ -223,3 +223,23 @@ fn h170_the_clock_does_not_leap_over_an_answer() {
         }
     });
 }
+
+/// Nor past a broker that still reads what was written without acks (H169).
+#[test]
+fn h169_h170_the_clock_does_not_leap_over_the_end_of_a_connection() {
+    paused(|| async {
+        let cluster = cluster(1);
+        cluster.with_model(|model| model.set_answers_unacknowledged(true));
+        let mut settings = settings(&cluster);
+        for (name, value) in [("acks", "0"), ("linger.ms", "0"), ("batch.size", "0")] {
+            settings.set(name, value).unwrap();
+        }
+        let producer = ottla::tokio::start(settings.build().unwrap()).unwrap();
+        for _ in 0..20 {
+            send(&producer).await;
+        }
+        producer.close(HOUR).await;
+        let written = cluster.with_model(|model| model.log_end("t", 0));
+        assert_eq!(written, 20);
+    });
+}

@@ -1,5 +1,7 @@
 //! Hard cases, section 13: the last reason that is known, from a link or from a response, reaches the error.
 
+use std::time::Duration;
+
 use ottla_core::{Cause, DeliveryError, SendError, WaitedFor, Warning, wire::ErrorCode};
 use ottla_sim::{Fate, Fault, On, Stage, code};
 
@@ -144,6 +146,63 @@ fn h168_records_behind_a_batch_that_is_refused_until_the_end_learn_why() {
 }
 
 #[test]
+fn h168_what_ended_one_batch_for_good_is_no_reason_for_the_next() {
+    let mut stage = warm(1, SHORT);
+    let refusal = Fault::Refuse(code::INVALID_RECORD);
+    stage.model.inject(On::produce("letters", 0), refusal);
+    let refused = stage.send("letters", 0, None, b"refused for its own sake");
+    stage.run_until(|stage| stage.outcome(refused).is_some());
+    stage.lose_requests(1, true);
+    let n = stage.send("letters", 0, None, b"in flight");
+    let behind = stage.send("letters", 0, None, b"behind it");
+    stage.close(Duration::from_secs(1));
+    stage.run_until(|stage| stage.closed().is_some());
+    for n in [n, behind] {
+        let closed = DeliveryError::Closed { cause: Cause::Busy };
+        assert_eq!(stage.outcome(n), Some(&Fate::MaybeWritten(closed)));
+    }
+}
+
+#[test]
+fn h168_a_partition_without_a_leader_has_another_reason_when_nobody_answers_any_more() {
+    let mut stage = warm(2, SHORT);
+    stage.model.remove_leader("letters", 1);
+    let n = stage.send("letters", 1, None, b"whoever leads it");
+    stage.run_until(|stage| !topic_errors(stage).is_empty());
+    (1..=3).for_each(|broker| stage.stop_broker(broker));
+    stage.run_until(|stage| stage.outcome(n).is_some());
+    let cause = cause_of(&stage, n);
+    assert!(
+        matches!(cause, Some(Cause::Unreachable { .. })),
+        "{cause:?}"
+    );
+}
+
+#[test]
+fn h168_a_known_topic_that_is_not_allowed_any_more_says_so() {
+    let mut stage = warm(1, SHORT);
+    stage.model.remove_leader("letters", 0);
+    let n = stage.send("letters", 0, None, b"whoever leads it");
+    stage.run_until(|stage| !topic_errors(stage).is_empty());
+    for _ in 0..1000 {
+        let on = On::MetadataOf {
+            topic: "letters".to_owned(),
+        };
+        let refusal = Fault::Refuse(code::TOPIC_AUTHORIZATION_FAILED);
+        stage.model.inject(on, refusal);
+    }
+    stage.run_until(|stage| stage.outcome(n).is_some());
+    let code = ErrorCode::TOPIC_AUTHORIZATION_FAILED;
+    let cause = Cause::Metadata {
+        topic: "letters".into(),
+        partition: None,
+        code,
+    };
+    assert_eq!(topic_errors(&stage).last(), Some(&(None, code)));
+    assert_eq!(cause_of(&stage, n), Some(&cause));
+}
+
+#[test]
 fn h168_a_wait_for_memory_names_what_keeps_the_oldest_batch() {
     let settings = [SINGLES, IMPATIENT, &[("buffer.memory", "20000")]].concat();
     let mut stage = warm(1, &settings);
@@ -178,6 +237,8 @@ fn h168_a_producer_id_that_does_not_come_has_its_reason() {
         last: Some(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS),
     };
     assert_eq!(cause_of(&stage, n), Some(&cause));
+    let warning = Warning::ProducerId(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS);
+    assert_eq!(stage.warnings(), [warning], "said once");
     stage.check();
 }
 

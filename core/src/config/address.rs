@@ -70,6 +70,12 @@ impl HostPort {
         })
     }
 
+    /// An address that a broker or the configuration named.
+    pub(crate) fn new(host: &str, port: u16) -> Self {
+        let host = host.into();
+        Self { host, port }
+    }
+
     fn same(&self, other: &Self) -> bool {
         self.port == other.port && self.host.eq_ignore_ascii_case(&other.host)
     }

@@ -8,24 +8,17 @@ impl ProducerCore {
     pub(super) fn batch_obstacle(&self, batch: u32) -> Cause {
         let batch = self.accumulator.batch(batch);
         let partition = &self.partitions[batch.partition as usize];
+        let failed = batch.last.clone();
         let Some(peer) = partition.peer.map(|p| &self.peers[p as usize]) else {
             return self
-                .metadata_error(partition.topic, Some(partition.index))
-                .or_else(|| batch.last.clone())
+                .topic_obstacle(partition.topic, Some(partition.index))
+                .or(failed)
                 .unwrap_or(Cause::NoLeader);
         };
-        // Of the batch's own attempts, of its leader's link, or of the batch before it, which the broker may have refused
-        // until the end.
-        let failed = batch.last.clone();
-        failed
-            .or_else(|| self.link_obstacle(peer))
-            .or_else(|| {
-                partition
-                    .last
-                    .as_deref()
-                    .filter(|_| !planted!(KeepsReasons))
-                    .cloned()
-            })
+        // What is so now comes before what the batch's own attempts met, and that before what the batch ahead of it met.
+        self.link_obstacle(peer)
+            .or(failed)
+            .or_else(|| partition.last.as_deref().cloned())
             .or_else(|| self.producer_id_obstacle())
             .or_else(|| (!peer.is_ready()).then(|| not_connected(peer)))
             .unwrap_or(Cause::Busy)

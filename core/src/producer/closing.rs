@@ -6,10 +6,10 @@ use crate::{connection::Connection, error::Disconnect, event::Command, log::debu
 impl ProducerCore {
     /// Has the driver close a link; what was in flight on it is settled when the driver reports that it is closed.
     ///
-    /// A link that carried records under acks=0 is drained first, if it is closed in peace: closing a socket with unread
-    /// input resets the connection, which takes from the peer what it has received and not read yet (H169).
+    /// A link that carried records under acks=0 is drained first: closing a socket with unread input resets the connection,
+    /// which takes from the peer what it has received and not read yet (H169).
     pub(super) fn close_link(&mut self, peer: u32, why: Disconnect) {
-        let until = self.drain_deadline(&why);
+        let until = self.drain_deadline();
         let connection = self.peers[peer as usize].connection_id(peer);
         let Some(link) = self.peers[peer as usize].link_mut() else {
             return;
@@ -39,9 +39,9 @@ impl ProducerCore {
         }
     }
 
-    /// Until when a link may be drained that is closed for this reason; the clock's origin if not at all.
-    fn drain_deadline(&self, why: &Disconnect) -> Instant {
-        if !is_planned(why) || planted!(ClosesWithoutDraining) {
+    /// Until when a link that is closed now may be drained.
+    fn drain_deadline(&self) -> Instant {
+        if planted!(ClosesWithoutDraining) {
             return Instant::ORIGIN;
         }
         let closed = self.closing_deadline().unwrap_or(Instant::NEVER);
@@ -67,14 +67,6 @@ impl ProducerCore {
             .and_then(Connection::idle_since);
         idle_since.is_some_and(|since| since + limit <= now)
     }
-}
-
-/// The core itself decided to close the link, and not since something is wrong with it.
-pub(super) fn is_planned(why: &Disconnect) -> bool {
-    matches!(
-        why,
-        Disconnect::Idle | Disconnect::Replaced | Disconnect::Requested
-    )
 }
 
 /// How long a link is drained at most. A broker closes when it has read everything, so that this passes only with one that

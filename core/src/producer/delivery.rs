@@ -156,10 +156,17 @@ impl ProducerCore {
             batch.last.clone_from(&ended.cause);
         }
         let at = &mut self.partitions[item.partition as usize];
-        match &ended.cause {
-            Some(cause) => at.last = Some(Box::new(cause.clone())),
-            None if ended.attempt == Attempt::Written => at.last = None,
-            None => {}
+        // What ended one batch for good says nothing of the next.
+        let is_final = matches!(
+            ended.attempt,
+            Attempt::Written
+                | Attempt::Refused { retry: false }
+                | Attempt::Uncertain { retry: false }
+        );
+        if is_final {
+            at.last = None;
+        } else if let Some(cause) = &ended.cause {
+            at.last = Some(Box::new(cause.clone()));
         }
         let was_broken = at.sequences.is_broken();
         let resolution = at.sequences.resolve(item.batch, ended.attempt);

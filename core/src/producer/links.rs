@@ -2,7 +2,7 @@
 
 use core::net::SocketAddr;
 
-use super::{ProducerCore, TimeoutReason, closing::is_planned};
+use super::{ProducerCore, TimeoutReason};
 use crate::{
     config::HostPort,
     connection::{Connection, InFlight, Negotiation, Request},
@@ -443,10 +443,9 @@ impl ProducerCore {
         let at = &mut self.peers[peer as usize];
         let is_first = at.link_mut().is_some_and(Connection::note_trailing_bytes);
         if is_first {
-            let (host, port) = (at.host.clone(), at.port);
+            let broker = HostPort::new(&at.host, at.port);
             self.warn(Warning::TrailingBytes {
-                host,
-                port,
+                broker,
                 api: api.name().unwrap_or("unknown request"),
                 bytes: rest.len(),
             });
@@ -541,6 +540,14 @@ impl ProducerCore {
             cluster.want(partition.topic);
         }
     }
+}
+
+/// The core itself decided to close the link, and not because something is wrong with it.
+fn is_planned(why: &Disconnect) -> bool {
+    matches!(
+        why,
+        Disconnect::Idle | Disconnect::Replaced | Disconnect::Requested
+    )
 }
 
 /// Bytes after a response's last field that are passed over. More would rather be fields that were counted wrongly.

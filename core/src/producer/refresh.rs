@@ -123,16 +123,15 @@ impl ProducerCore {
         response: &mut MetadataResponse<'_>,
     ) {
         self.metadata_peer = None;
-        if response.error_code == ErrorCode::REBOOTSTRAP_REQUIRED {
+        let code = response.error_code;
+        if !code.is_none() {
+            let message = None;
+            self.note_trouble(Cause::Broker { code, message });
             self.metadata_failed(now, asked);
-            return self.rebootstrap();
-        }
-        if !response.error_code.is_none() {
-            self.note_trouble(Cause::Broker {
-                code: response.error_code,
-                message: None,
-            });
-            return self.metadata_failed(now, asked);
+            if code == ErrorCode::REBOOTSTRAP_REQUIRED {
+                self.rebootstrap();
+            }
+            return;
         }
         if version < LEADER_EPOCHS_FROM {
             for partition in response.topics.iter_mut().flat_map(|t| &mut t.partitions) {
@@ -352,6 +351,9 @@ impl ProducerCore {
     /// The request for a producer id found no answer, or one that may be another the next time.
     pub(super) fn producer_id_failed(&mut self, now: Instant, code: Option<ErrorCode>) {
         if let ProducerId::Asked { failures, last } = self.producer_id {
+            if let Some(code) = code.filter(|code| Some(*code) != last) {
+                self.warn(Warning::ProducerId(code));
+            }
             let wait = backoff(&self.config, &mut self.rng, failures);
             let failures = failures.saturating_add(1);
             self.producer_id = ProducerId::Wanted {

@@ -1,6 +1,9 @@
 //! What may be typed.
 
-use std::{net::IpAddr, path::PathBuf};
+use std::{
+    net::{IpAddr, Ipv6Addr},
+    path::PathBuf,
+};
 
 use clap::{Args, Parser, Subcommand, error::ErrorKind};
 
@@ -228,13 +231,21 @@ fn advertised(text: &str) -> Result<Advertised, String> {
     let (host, port) = match text.strip_prefix('[') {
         Some(rest) => {
             let (host, port) = rest.split_once(']').ok_or("the ] is missing")?;
+            if host.parse::<Ipv6Addr>().is_err() {
+                return Err("expected an IPv6 address in the brackets".to_owned());
+            }
             let port = match port {
                 "" => None,
                 port => Some(port.strip_prefix(':').ok_or("expected [HOST]:PORT")?),
             };
             (host, port)
         }
-        None if text.matches(':').count() > 1 => (text, None),
+        None if text.parse::<Ipv6Addr>().is_ok() => (text, None),
+        None if text.matches(':').count() > 1 => {
+            return Err(
+                "expected HOST[:PORT], with an IPv6 address in brackets before a port".to_owned(),
+            );
+        }
         None => match text.split_once(':') {
             Some((host, port)) => (host, Some(port)),
             None => (text, None),

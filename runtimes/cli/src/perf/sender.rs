@@ -58,9 +58,8 @@ impl Job {
         if sent.refused.is_some() {
             self.outcomes.stop();
         }
-        self.producer
-            .flush_blocking()
-            .expect("a thread that sends is not in a callback");
+        // This thread holds up nobody: with an error the driver is only slow.
+        while self.producer.flush_blocking().is_err() {}
         on_the_way.wait(0);
         sent
     }

@@ -154,6 +154,7 @@ impl Plan {
 
     /// Until the storm is over the last topic is not there, and no partition of the others has replicas enough.
     fn fail_with_reasons(&self, world: &mut World) {
+        self.refuse_nothing_for_good(world);
         let hidden = self.hidden_topic().to_owned();
         world.cluster.hide_topic(&hidden, true);
         world.cluster.set_auto_create(false);
@@ -167,15 +168,20 @@ impl Plan {
     /// Brokers read one request after the other, and answer those that ask for no answer as well.
     fn read_slowly(&self, world: &mut World) {
         world.cluster.set_answers_unacknowledged(true);
-        // Whatever is sent is taken: a refusal is a connection that the broker closes.
+        // A refusal is a connection that the broker closes.
+        self.refuse_nothing_for_good(world);
+        for broker in 1..=i32::from(self.brokers) {
+            world.set_read_pause(broker, Duration::from_millis(5));
+        }
+    }
+
+    /// No record is too large, or of a time too far away.
+    fn refuse_nothing_for_good(&self, world: &mut World) {
         world.cluster.set_timestamp_lead(1 << 60);
         for topic in &self.topics {
             let limit = 1 << 20;
             let cluster = &mut world.cluster;
             cluster.set_topic_max_message_bytes(&topic.name, limit);
-        }
-        for broker in 1..=i32::from(self.brokers) {
-            world.set_read_pause(broker, Duration::from_millis(5));
         }
     }
 

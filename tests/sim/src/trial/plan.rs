@@ -368,10 +368,13 @@ impl Plan {
             }
         }
         self.draw_rarities(&mut world, chance);
-        if chance.percent(5) {
+        let (is_old, is_sluggish) = (chance.percent(5), chance.percent(10));
+        // These dwell on what brokers do, and have them do nothing else.
+        let is_narrow = matches!(self.focus, Some(Focus::Reasons | Focus::Farewells));
+        if is_old && !is_narrow {
             self.begin_with_an_old_broker(&mut world, chance);
         }
-        if chance.percent(10) {
+        if is_sluggish && !is_narrow {
             self.begin_with_sluggish_brokers(&mut world, chance);
         }
         let mut aside = aside(chance);

@@ -73,6 +73,7 @@ impl Model {
             true => self
                 .topics
                 .iter()
+                .filter(|topic| !topic.hidden)
                 .map(|topic| topic.name.to_string())
                 .collect(),
             false => request

@@ -45,6 +45,9 @@ fn header(member: &[u8]) -> Option<usize> {
     Some(member.len() - rest.len())
 }
 
+/// Bytes of the shortest Deflate stream.
+const SHORTEST: usize = 2;
+
 /// What is in the member at the front whose Deflate stream begins there, and what stands behind it.
 fn member(bytes: &[u8], stream: usize, limit: usize) -> Option<(Vec<u8>, &[u8])> {
     let stream = &bytes[stream..];
@@ -54,6 +57,7 @@ fn member(bytes: &[u8], stream: usize, limit: usize) -> Option<(Vec<u8>, &[u8])>
     // The decoder does not say where the stream ended: the one trailer that is right for what it found does.
     let (sum, length) = (crc32fast::hash(&opened), opened.len() as u32);
     let trailer = [sum.to_le_bytes(), length.to_le_bytes()].concat();
-    let end = stream.windows(8).position(|bytes| bytes == trailer)?;
+    let behind = stream.get(SHORTEST..)?;
+    let end = SHORTEST + behind.windows(8).position(|bytes| bytes == trailer)?;
     Some((opened, &stream[end + 8..]))
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::Joining;
 use super::member::{Call, Joined, Member, Outcome, Protocol, Synced, Ticket, Wants};
 use super::offsets::Offsets;
 use crate::code;
@@ -32,7 +33,7 @@ pub(crate) enum State {
     /// Without members.
     #[default]
     Empty,
-    /// Members are to join anew; those that have not by then are out.
+    /// Members have to rejoin; those that have not by then are removed.
     Preparing { deadline: Duration },
     /// A generation has begun, and its leader is to share the work out by then.
     Completing { deadline: Duration },
@@ -63,14 +64,15 @@ impl Group {
         self.rebalance(now);
     }
 
-    /// A member joins that is there already: anew, or because it has not got the answer. `None` lets it wait.
+    /// A member joins that is there already: again, or because it has no answer yet. `None` lets it wait.
     pub(crate) fn join_again(
         &mut self,
         now: Duration,
         id: &str,
-        protocols: Vec<Protocol>,
+        joining: Joining,
         ticket: Ticket,
     ) -> Option<Outcome> {
+        let protocols = joining.protocols;
         let is_leader = self.leader == id;
         let state = self.state;
         let Some(member) = self.members.get_mut(id) else {
@@ -82,6 +84,8 @@ impl Group {
             State::Stable => same && !is_leader,
             State::Empty | State::Preparing { .. } => false,
         };
+        member.session_timeout = joining.session_timeout;
+        member.rebalance_timeout = joining.rebalance_timeout;
         member.heard_of(now);
         if nothing_new {
             return Some(Outcome::Joined(self.place(id)));
@@ -119,7 +123,7 @@ impl Group {
         Some(Outcome::Synced(self.share(id)))
     }
 
-    /// A member is there. The code tells it to join anew if the group has begun to.
+    /// A member is there. The code tells it to rejoin if the group has begun to.
     pub(crate) fn heartbeat(&mut self, now: Duration, id: &str) -> i16 {
         if let Some(member) = self.members.get_mut(id) {
             member.heard_of(now);
@@ -144,7 +148,7 @@ impl Group {
         }
     }
 
-    /// The answer that a request waits for, once it is known. A member that is gone, or has asked anew, is not waited for.
+    /// The answer that a request waits for, once it is known. A member that is gone, or has asked again, is not waited for.
     pub(crate) fn poll(&mut self, id: &str, ticket: Ticket) -> Option<Outcome> {
         let member = self.members.get_mut(id);
         let Some(call) = member.map(|member| &mut member.call) else {
@@ -209,7 +213,7 @@ impl Group {
         sessions.chain(pending).chain(of_state).min()
     }
 
-    /// Asks all members to join anew.
+    /// Asks all members to rejoin.
     fn rebalance(&mut self, now: Duration) {
         if !matches!(self.state, State::Preparing { .. }) {
             let refusal = || Outcome::Refused(code::REBALANCE_IN_PROGRESS);

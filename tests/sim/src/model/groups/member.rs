@@ -80,7 +80,7 @@ impl Member {
         self.waits() && call.is_some_and(|call| call.wants == wants)
     }
 
-    /// Its session begins anew.
+    /// Its session begins again.
     pub(crate) fn heard_of(&mut self, now: Duration) {
         self.deadline = now.saturating_add(self.session_timeout);
     }

@@ -65,7 +65,7 @@ pub(crate) enum Step {
 }
 
 impl Groups {
-    /// A member joins, for the first time or anew.
+    /// A member joins, for the first time or again.
     pub(crate) fn join(&mut self, now: Duration, name: &str, joining: Joining) -> Step {
         let id = joining.member.clone();
         let refuse = |code| Step::Now(id.clone(), Outcome::Refused(code));
@@ -106,9 +106,9 @@ impl Groups {
             group.pending.insert(id.clone(), until);
             return Step::Now(id, Outcome::Refused(code::MEMBER_ID_REQUIRED));
         }
-        group.protocol_type = joining.protocol_type;
+        group.protocol_type.clone_from(&joining.protocol_type);
         let outcome = match is_known {
-            true => group.join_again(now, &id, joining.protocols, ticket),
+            true => group.join_again(now, &id, joining, ticket),
             false => {
                 group.pending.remove(&id);
                 let member = Member {

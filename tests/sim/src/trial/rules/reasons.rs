@@ -24,11 +24,10 @@ impl Rule for Reasons {
         let entry = &scene.ledger.entries[*record];
         let cause = match &entry.fate {
             Fate::Refused(SendError::TimedOut { cause, .. }) => cause.as_ref(),
-            Fate::NotWritten(why) | Fate::MaybeWritten(why) => match why {
-                Undelivered::NotWritten(DeliveryError::Expired { cause })
-                | Undelivered::MaybeWritten(DeliveryError::Expired { cause }) => Some(cause),
-                _ => return Ok(()),
-            },
+            // Of one that may be written the request is in flight perhaps, and then no answer is the reason.
+            Fate::NotWritten(Undelivered::NotWritten(DeliveryError::Expired { cause })) => {
+                Some(cause)
+            }
             _ => return Ok(()),
         };
         // A broker that takes its time may be too late, which is a reason as well.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ottla_core::{Disconnect, ProtocolError, Warning};
 use ottla_sim::{Api, Fate, Fault, On, Stage};
 
-use crate::common::{is_unreachable, send_letters, singles};
+use crate::common::{SINGLES, is_unreachable, send_letters, singles};
 
 #[test]
 fn h081_an_answer_that_stops_half_way_is_no_answer() {
@@ -138,6 +138,28 @@ fn h086_a_few_bytes_after_the_last_field_are_passed_over_with_one_warning_per_li
         assert_eq!((*api, *warned), ("Produce", bytes));
         stage.check();
     }
+}
+
+#[test]
+fn h086_a_stray_byte_in_every_response_of_a_producers_start_is_passed_over() {
+    let mut stage = Stage::new(1, SINGLES);
+    stage.model.create_topic("letters", 1);
+    let n = stage.send("letters", 0, None, b"as librdkafka's mock cluster answers");
+    while stage.outcome(n).is_none() {
+        stage.tamper_any(1, |frame| {
+            frame.push(0);
+            frame[3] += 1;
+        });
+        assert!(stage.step());
+    }
+    assert!(stage.is_written(n));
+    let apis = stage.warnings().iter().map(|warning| match warning {
+        Warning::TrailingBytes { api, .. } => *api,
+        _ => "another warning",
+    });
+    assert_eq!(apis.collect::<Vec<_>>(), ["ApiVersions"], "once per link");
+    assert_eq!(stage.model.requests(Api::Metadata), 1);
+    stage.check();
 }
 
 #[test]

@@ -50,11 +50,11 @@ pub(crate) struct Produce {
     pub(crate) target: Target,
 
     /// Ends the key, at its first place in a line; a line without it has a null key, or that of --key. Escapes:
-    /// \t \n \r \0 \\ \xHH
+    /// \t \r \0 \\ \xHH
     #[arg(long, value_name = "TEXT", value_parser = separator, allow_hyphen_values = true)]
     pub(crate) key_separator: Option<Separator>,
 
-    /// The key of all records, but for lines in which --key-separator ends another
+    /// The key of all records, to the letter, but for lines in which --key-separator ends another
     #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
     pub(crate) key: Option<String>,
 
@@ -68,7 +68,7 @@ pub(crate) struct Produce {
         allow_negative_numbers = true)]
     pub(crate) partition: Option<i32>,
 
-    /// A header for all records; may be repeated
+    /// A header for all records, to the letter; may be repeated
     #[arg(short = 'H', long = "header", value_name = "NAME=VALUE", value_parser = pair)]
     pub(crate) headers: Vec<Pair>,
 

@@ -8,7 +8,7 @@ pub(crate) struct Separator {
     pub(crate) bytes: Vec<u8>,
 }
 
-const ESCAPES: &str = "\\t \\n \\r \\0 \\\\ and \\xHH";
+const ESCAPES: &str = "\\t \\r \\0 \\\\ and \\xHH";
 
 /// Reads a separator; the error says what is wrong with it.
 pub(crate) fn separator(typed: &str) -> Result<Separator, String> {

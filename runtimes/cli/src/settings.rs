@@ -3,6 +3,7 @@
 use std::{fs, time::Duration};
 
 use ottla::{Config, ConfigBuilder, parse_properties};
+use ottla_sim::Cluster;
 
 use crate::{Failure, target::Target};
 
@@ -58,6 +59,13 @@ impl Settings {
 pub(crate) fn longest(config: &Config) -> (usize, &'static str) {
     let request = (config.max_request_size(), "max.request.size");
     request.min((config.buffer_memory(), "buffer.memory"))
+}
+
+/// Has an embedded cluster take batches as large as the producer sends them, where that is more than Kafka's default.
+pub(crate) fn take_as_large(cluster: &Cluster, config: &Config) {
+    const DEFAULT: usize = 1_048_588;
+    let largest = config.max_request_size().max(DEFAULT);
+    cluster.with_model(|model| model.set_max_message_bytes(largest));
 }
 
 /// A properties file is UTF-8, as they are written today, or else ISO 8859-1, as Java always has it.

@@ -25,7 +25,7 @@ use crate::{
     interrupt::{Interrupt, Signal},
     output,
     progress::Progress,
-    settings::{PARTITIONS, Settings, longest},
+    settings::{PARTITIONS, Settings, longest, take_as_large},
     tally::Fate,
     warnings::Warnings,
 };
@@ -74,6 +74,9 @@ async fn perf(args: &Perf, settings: Settings) -> Result<ExitCode, Failure> {
         builder.bootstrap_servers(&cluster.bootstrap_servers());
     }
     let config = builder.build().map_err(|e| Failure::usage(e.to_string()))?;
+    if let Some(cluster) = &cluster {
+        take_as_large(cluster, &config);
+    }
     let payload = payload(args, &config)?;
 
     let mut warnings = Warnings::new(Progress::hidden());

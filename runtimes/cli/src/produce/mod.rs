@@ -26,7 +26,7 @@ use crate::{
     interrupt::{Interrupt, Signal},
     output,
     progress::Progress,
-    settings::{PARTITIONS, Settings, longest},
+    settings::{PARTITIONS, Settings, longest, take_as_large},
     warnings::Warnings,
 };
 use input::Input;
@@ -155,6 +155,7 @@ fn start_cluster(args: &Produce) -> Result<Cluster, Failure> {
 fn keep_ledger(cluster: Cluster, args: &Produce, config: &Config) -> Ledger {
     let retention = RETENTION.saturating_add(2 * config.buffer_memory() as u64);
     cluster.with_model(|model| model.set_retention_bytes(retention));
+    take_as_large(&cluster, config);
     Ledger::new(cluster, &args.target.topic)
 }
 

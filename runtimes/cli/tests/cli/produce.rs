@@ -263,3 +263,12 @@ fn a_closed_standard_output_is_no_failure() {
 fn log(cluster: &Cluster, topic: &str, partition: i32) -> Vec<LogRecord> {
     cluster.with_model(|model| model.log(topic, partition).collect())
 }
+
+#[test]
+fn the_embedded_cluster_takes_what_max_request_size_allows() {
+    let line = [b'z'; 2_000_000];
+    let args = ["produce", "--json", "-X", "max.request.size=3000000"];
+    let ended = ottla(&args, &line);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(ended.json()["written"], 1);
+}

@@ -362,14 +362,14 @@ impl<R: Runtime> Driver<R> {
             Awaited::Time
         };
         if awaited == Awaited::Nothing {
-            state.stay_asleep();
+            state.sleep_without_timer();
         }
         drop(state);
         drop(old);
         self.alarm = until;
         let deadline = self.shared.clock.to_std(until);
         if self.leaps {
-            self.runtime.steady(awaited, deadline);
+            self.runtime.before_sleep(awaited, deadline);
         }
         if until == Instant::NEVER || awaited == Awaited::Nothing {
             return Turn::Asleep;

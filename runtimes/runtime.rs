@@ -53,15 +53,15 @@ pub trait Runtime: Send + Unpin + 'static {
     }
 
     /// Whether its clock leaps to the next timer when all tasks wait, as a test's does that is paused. Then
-    /// [`steady`](Self::steady) comes before each sleep.
+    /// [`before_sleep`](Self::before_sleep) comes before each sleep.
     #[doc(hidden)]
     fn leaps(&self) -> bool {
         false
     }
 
-    /// Has the clock leap only where that is meant.
+    /// Tells a clock that leaps what the driver is about to sleep for, so that it does not leap over a response in flight.
     #[doc(hidden)]
-    fn steady(&mut self, _awaited: Awaited, _until: std::time::Instant) {}
+    fn before_sleep(&mut self, _awaited: Awaited, _until: std::time::Instant) {}
 
     /// Whether [`rest`](Self::rest) is to be had, and worth it.
     #[doc(hidden)]

@@ -46,7 +46,7 @@ pub(crate) struct Asleep {
     until: Instant,
     waker: Option<Waker>,
     /// Nothing wakes it at its deadline, for which nobody waits: it is woken once somebody waits for anything.
-    is_deaf: bool,
+    has_no_timer: bool,
     /// It rests: a record that makes a batch due does not wake it, but who waits does.
     rests: bool,
     /// Somebody began to wait for a delivery since it last could have rested.
@@ -170,7 +170,7 @@ impl Asleep {
         Self {
             until: Instant::ORIGIN,
             waker: None,
-            is_deaf: false,
+            has_no_timer: false,
             rests: false,
             is_awaited: false,
             free: usize::MAX,
@@ -233,7 +233,7 @@ impl State {
     /// The driver sleeps: from here on who moves the deadline before `until` wakes it.
     pub(crate) fn fall_asleep(&mut self, until: Instant, waker: &Waker) -> Option<Waker> {
         self.driver.until = until;
-        self.driver.is_deaf = false;
+        self.driver.has_no_timer = false;
         match &self.driver.waker {
             Some(old) if old.will_wake(waker) => None,
             _ => self.driver.waker.replace(waker.clone()),
@@ -241,8 +241,8 @@ impl State {
     }
 
     /// The driver that just fell asleep has no timer for its deadline.
-    pub(crate) const fn stay_asleep(&mut self) {
-        self.driver.is_deaf = true;
+    pub(crate) const fn sleep_without_timer(&mut self) {
+        self.driver.has_no_timer = true;
     }
 
     /// What the driver is about to sleep for.
@@ -291,7 +291,7 @@ impl State {
         let until = self.driver.until;
         // An awake driver is not even asked about.
         let is_earlier = || self.core.poll_timeout().is_some_and(|due| due < until);
-        let is_wanted = || self.driver.is_deaf && self.awaited() != Awaited::Nothing;
+        let is_wanted = || self.driver.has_no_timer && self.awaited() != Awaited::Nothing;
         if self.end.is_none() && (until == Instant::ORIGIN || !is_earlier() && !is_wanted()) {
             return None;
         }

@@ -101,7 +101,7 @@ impl Runtime for Tokio {
         self.is_pausable
     }
 
-    fn steady(&mut self, awaited: Awaited, until: Instant) {
+    fn before_sleep(&mut self, awaited: Awaited, until: Instant) {
         if awaited == Awaited::Nothing {
             self.sleep = None;
         }

@@ -168,7 +168,7 @@ impl Delivery {
     #[cold]
     fn block(&self) -> Result<Result<RecordMetadata, Undelivered>, Deadlock> {
         let Some(shared) = self.producer() else {
-            // Its end told everybody, so this is never heard of.
+            // The end of the producer resolves every delivery, so that `known` gives the outcome.
             let gone = Undelivered::MaybeWritten(DeliveryError::Fatal(Fatal::DriverGone));
             return Ok(self.known().unwrap_or(Err(gone)));
         };

@@ -356,7 +356,7 @@ impl Cluster {
         let before = state.leaders.clone();
         let gives_in = state.older_answers >= MOST_OLDER_ANSWERS;
         if gives_in && is_sure && !planted!(KeepsHighEpoch) {
-            state.take_back(answer.partitions.len());
+            state.forget_epochs(answer.partitions.len());
         } else if (gives_in && !is_sure && !planted!(SameForEver))
             || is_another(state.last_id, answer.topic_id)
         {
@@ -423,9 +423,9 @@ impl TopicState {
         })
     }
 
-    /// Takes back what older answers in a row don't confirm: partitions beyond `partitions`, and all leader epochs. A hint,
-    /// or a controller that is not right, may have named an epoch that was never reached (H167).
-    fn take_back(&mut self, partitions: usize) {
+    /// Forgets what older answers in a row don't confirm: partitions beyond `partitions`, and all leader epochs. A hint or a
+    /// broken controller may have named an epoch that was never reached (H167).
+    fn forget_epochs(&mut self, partitions: usize) {
         self.older_answers = 0;
         self.rewinds += 1;
         self.leaders.truncate(partitions);

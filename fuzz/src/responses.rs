@@ -73,7 +73,9 @@ impl Question {
             messages::ApiKey::Metadata => {
                 Response::Metadata(MetadataResponse::decode(&mut body, version)?)
             }
-            messages::ApiKey::Produce => Response::Produce(ProduceResponse::decode(&mut body, version)?),
+            messages::ApiKey::Produce => {
+                Response::Produce(ProduceResponse::decode(&mut body, version)?)
+            }
             _ => Response::InitProducerId(InitProducerIdResponse::decode(&mut body, version)?),
         };
         check_end(whole, body)?;

@@ -39,8 +39,8 @@ enum State {
     Lasting(Signal),
 }
 
-/// Signals that come together count once: `timeout` sends its signal to the process and to its group, and a terminal
-/// that goes is told by the system and by the shell.
+/// Signals that come together count once: `timeout` sends its signal to the process and to its group, and when a terminal
+/// closes, both the system and the shell send SIGHUP.
 const TOGETHER: Duration = Duration::from_millis(500);
 
 impl Signal {
@@ -82,7 +82,7 @@ impl Interrupt {
             .await;
     }
 
-    /// Waits until the end takes so long that somebody may want to know what it waits for.
+    /// Waits until the end has taken long enough to say what it waits for.
     pub(crate) async fn lasts(&mut self) {
         self.wait_for(|state| matches!(state, State::Lasting(_)))
             .await;

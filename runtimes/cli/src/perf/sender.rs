@@ -58,7 +58,7 @@ impl Job {
         if sent.refused.is_some() {
             self.outcomes.stop();
         }
-        // This thread holds up nobody: with an error the driver is only slow.
+        // The driver does not run on this thread: an error means only that it is slow.
         while self.producer.flush_blocking().is_err() {}
         on_the_way.wait(0);
         sent
@@ -157,7 +157,7 @@ impl OnTheWay {
             match oldest.wait() {
                 Ok(_) => self.outcomes.written(1),
                 Err(WaitError::Undelivered(undelivered)) => self.outcomes.undelivered(&undelivered),
-                // This thread holds up nobody, so the driver will be back.
+                // The driver does not run on this thread, and goes on.
                 Err(WaitError::Deadlock(_)) => self.deliveries.push_front(oldest),
             }
             self.settle();

@@ -35,7 +35,7 @@ pub(crate) struct Chunk {
     passed: u64,
 }
 
-/// One of a chunk's lines, which can be read as long as somebody holds it.
+/// One of a chunk's lines, which can be read as long as it is held.
 #[derive(Clone, Debug)]
 pub(crate) struct Line {
     chunk: Arc<Chunk>,

@@ -51,7 +51,7 @@ struct Shared {
     model: Mutex<Model>,
     start: Instant,
     /// The brokers listen on all interfaces and advertise none: each client is told the host that it came to.
-    is_everywhere: bool,
+    tells_each_its_host: bool,
 }
 
 impl Cluster {
@@ -88,11 +88,11 @@ impl Cluster {
             listening.push((id, broker::listen(&port)?, port));
         }
         let on_all = |address: &SocketAddr| address.ip().is_unspecified();
-        let is_everywhere = advertised.is_none() && addresses.iter().any(on_all);
+        let tells_each_its_host = advertised.is_none() && addresses.iter().any(on_all);
         let shared = Arc::new(Shared {
             model: Mutex::new(model),
             start: Instant::now(),
-            is_everywhere,
+            tells_each_its_host,
         });
         let start =
             |(id, listener, port)| Ok((id, Broker::start(id, port, listener, shared.clone())?));
@@ -152,7 +152,7 @@ impl Cluster {
 impl Shared {
     /// Notes the host that a client came to, if that is what it is to be told.
     fn note_host(&self, stream: &TcpStream, broker: i32, connection: u64) {
-        if !self.is_everywhere {
+        if !self.tells_each_its_host {
             return;
         }
         // A connection that is gone already asks for nothing.

@@ -27,7 +27,7 @@ const MOST_GROUPS: usize = 256;
 const MOST_MEMBERS: usize = 4_096;
 /// Partitions that all groups together can have committed for.
 const MOST_OFFSETS: usize = 50_000;
-/// Bytes that a member may have its leader told, and be assigned.
+/// The most bytes of a member's metadata, and of its assignment.
 const MOST_BYTES: usize = 64 << 10;
 /// The longest name of a group.
 const LONGEST_NAME: usize = 1 << 10;

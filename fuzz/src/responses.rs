@@ -78,7 +78,7 @@ impl Question {
             }
             _ => Response::InitProducerId(InitProducerIdResponse::decode(&mut body, version)?),
         };
-        check_end(whole, body)?;
+        check_end(whole.len() - body.len(), body.len())?;
         Ok((correlation, response))
     }
 }

@@ -438,7 +438,8 @@ impl ProducerCore {
             return Ok(());
         }
         if rest.len() > MOST_TRAILING_BYTES || planted!(RefusesTrailingBytes) {
-            return check_end(body, rest).map_err(ProtocolError::Body);
+            let offset = body.len() - rest.len();
+            return check_end(offset, rest.len()).map_err(ProtocolError::Body);
         }
         let at = &mut self.peers[peer as usize];
         let is_first = at.link_mut().is_some_and(Connection::note_trailing_bytes);

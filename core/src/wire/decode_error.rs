@@ -65,18 +65,16 @@ pub enum DecodeError {
     },
 }
 
-/// Checks that nothing follows the last field of `body`, after which `rest` is left.
+/// Checks that nothing follows the last field of a message, which ended at `offset` with so many bytes `left`.
 ///
 /// # Errors
 ///
 /// [`DecodeError::TrailingBytes`] if something does.
-pub fn check_end(body: &[u8], rest: &[u8]) -> Result<(), DecodeError> {
-    match rest.len() {
+#[inline]
+pub fn check_end(offset: usize, left: usize) -> Result<(), DecodeError> {
+    match left {
         0 => Ok(()),
-        left => Err(DecodeError::TrailingBytes {
-            offset: body.len() - left,
-            left,
-        }),
+        left => Err(DecodeError::TrailingBytes { offset, left }),
     }
 }
 

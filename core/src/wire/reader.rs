@@ -1,6 +1,6 @@
 //! Reads the primitive types of Kafka's protocol from borrowed bytes.
 
-use super::DecodeError;
+use super::{DecodeError, check_end};
 use alloc::vec::Vec;
 
 /// Reads one message, or a part of one, front to back.
@@ -236,13 +236,7 @@ impl<'a> Reader<'a> {
     /// Checks that the whole input was read.
     #[inline]
     pub fn finish(&self) -> Result<(), DecodeError> {
-        match self.rest.len() {
-            0 => Ok(()),
-            left => Err(DecodeError::TrailingBytes {
-                offset: self.offset(),
-                left,
-            }),
-        }
+        check_end(self.offset(), self.rest.len())
     }
 
     /// How far the reader has come, counted from the start of the input.

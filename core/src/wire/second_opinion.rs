@@ -43,7 +43,7 @@ pub(super) fn whole(
     move |bytes| {
         let mut rest = bytes;
         decode(&mut rest)?;
-        check_end(bytes, rest)
+        check_end(bytes.len() - rest.len(), rest.len())
     }
 }
 

@@ -90,10 +90,7 @@ impl Plan {
                 self.narrow(2);
                 // Several batches of one partition are under way, a retry waits until metadata came by another link, and
                 // nothing runs out of time.
-                self.request_timeout = Duration::from_secs(2);
-                self.delivery_timeout = Duration::from_secs(60);
-                self.set("request.timeout.ms", "2000");
-                self.set("delivery.timeout.ms", "60000");
+                self.set_timeouts(Duration::from_secs(2), Duration::from_secs(60));
                 self.set("linger.ms", "0");
                 self.set("max.in.flight.requests.per.connection", "5");
                 self.set("retry.backoff.ms", "300");
@@ -103,12 +100,9 @@ impl Plan {
                 // Nothing else is in the way.
                 self.kinds = vec![FaultKind::GrowTopic];
                 // Time for several attempts, and for the first answers of slow brokers.
-                self.request_timeout = Duration::from_secs(1);
-                self.delivery_timeout = Duration::from_secs(8);
+                self.set_timeouts(Duration::from_secs(1), Duration::from_secs(8));
                 self.max_block = Duration::from_secs(5);
                 self.set("linger.ms", "5");
-                self.set("request.timeout.ms", "1000");
-                self.set("delivery.timeout.ms", "8000");
                 self.set("max.block.ms", "5000");
                 self.set("retry.backoff.max.ms", "1000");
             }
@@ -120,10 +114,7 @@ impl Plan {
                 self.set("connections.max.idle.ms", "1000");
                 self.set("metadata.max.age.ms", "500");
                 // No answer is given up.
-                self.request_timeout = Duration::from_secs(30);
-                self.delivery_timeout = Duration::from_secs(60);
-                self.set("request.timeout.ms", "30000");
-                self.set("delivery.timeout.ms", "60000");
+                self.set_timeouts(Duration::from_secs(30), Duration::from_secs(60));
                 self.set("socket.connection.setup.timeout.ms", "10000");
                 self.set("socket.connection.setup.timeout.max.ms", "30000");
             }
@@ -155,7 +146,11 @@ impl Plan {
     /// Until the storm is over the last topic is not there, and no partition of the others has replicas enough.
     fn fail_with_reasons(&self, world: &mut World) {
         self.refuse_nothing_for_good(world);
-        let hidden = self.hidden_topic().to_owned();
+        let hidden = self
+            .topics
+            .last()
+            .map_or("", |topic| &topic.name)
+            .to_owned();
         world.cluster.hide_topic(&hidden, true);
         world.cluster.set_auto_create(false);
         world.cluster.set_min_insync_replicas(usize::MAX);
@@ -183,11 +178,6 @@ impl Plan {
             let cluster = &mut world.cluster;
             cluster.set_topic_max_message_bytes(&topic.name, limit);
         }
-    }
-
-    /// The topic that is not there where a trial dwells on reasons.
-    pub(super) fn hidden_topic(&self) -> &str {
-        self.topics.last().map_or("", |topic| &topic.name)
     }
 
     /// At some time an answer to Produce names a leader of long ago, or one of an epoch that never was.
@@ -245,6 +235,13 @@ impl Plan {
         for topic in &mut self.topics {
             topic.partitions = topic.partitions.min(partitions);
         }
+    }
+
+    /// Gives requests and records other times than were drawn.
+    fn set_timeouts(&mut self, request: Duration, delivery: Duration) {
+        (self.request_timeout, self.delivery_timeout) = (request, delivery);
+        self.set("request.timeout.ms", &request.as_millis().to_string());
+        self.set("delivery.timeout.ms", &delivery.as_millis().to_string());
     }
 
     /// Gives a setting that was drawn another value.
